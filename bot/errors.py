@@ -1,0 +1,92 @@
+"""Every error that the bot raises on purpose, as one tree.
+
+A class's docstring is its default message: one sentence that says what happened and what to do
+next. The command line prints the message and exits with the class's code; everything else is a
+defect and shows its traceback.
+"""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+
+
+class BotError(Exception):
+    """Something went wrong; run the command again with --debug for the details."""
+
+    exit_code = 1
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join(cleandoc(type(self).__doc__ or "").split()))
+
+
+class UsageError(BotError):
+    """The command was called with something it cannot use; see its --help."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """The configuration has mistakes; run `bot config check` to list them."""
+
+
+class PluginError(BotError):
+    """A plugin failed; run `bot plugins doctor` to see which one and why."""
+
+
+class HookFailed(PluginError):
+    """One implementation of a hook raised or hung; its name and its error are given.
+
+    Attributes:
+        plugin: the name the failing plugin is registered under.
+        hook: the hook's name.
+    """
+
+    def __init__(self, plugin: str, hook: str, reason: str) -> None:
+        super().__init__(f"{plugin}: {hook} {reason}")
+        self.plugin = plugin
+        self.hook = hook
+        self.reason = reason
+
+
+class DatabaseError(BotError):
+    """The database refused; run `bot db status` to see its state."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached; check that it runs and that `database_url` is right."""
+
+
+class SchemaError(DatabaseError):
+    """The database's schema does not fit this version; run `bot db status`."""
+
+
+class EmbeddedServerError(DatabaseUnavailable):
+    """The embedded PostgreSQL cannot run here; set `database_url` or choose another --home."""
+
+
+class SourceError(BotError):
+    """A source cannot be read; check its path and its settings in bot.toml."""
+
+
+class DocumentError(SourceError):
+    """One document cannot be read; it is reported and skipped."""
+
+
+class IndexingError(BotError):
+    """Indexing stopped; what was finished is kept, run `bot reindex` again to go on."""
+
+
+class EmbeddingError(BotError):
+    """The embedder cannot work; check that its model is installed."""
+
+
+class ModelMissing(EmbeddingError):
+    """The model's files are not on this machine; run `make setup` to install them."""
+
+
+class GenerationError(BotError):
+    """The generator failed before it had finished its answer."""
+
+
+class NotFound(BotError):
+    """There is nothing by this name; list what exists with the command's `list`."""

@@ -1,0 +1,238 @@
+"""The values that flow through one turn, from a question to its recorded answer.
+
+All are frozen: a step that changes something makes a new value with `dataclasses.replace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+EVERYONE = "everyone"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+Principal: TypeAlias = str
+"""`everyone`, `email:ADDRESS`, `group:NAME` or `slack:channel:TEAM/ID`."""
+
+
+class Outcome(StrEnum):
+    """How a turn ended."""
+
+    answered = "answered"
+    refused = "refused"
+    failed = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One utterance in a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    author: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A thread: where it happens and what was said before, oldest message first."""
+
+    id: int | None = None
+    channel: str = ""
+    key: str = ""
+    history: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assistant:
+    """A named configuration: instructions, retrievers, generator, what it may look at."""
+
+    name: str = "default"
+    instructions: str = ""
+    retrievers: tuple[str, ...] = ()
+    generator: str = ""
+    sources: frozenset[str] = frozenset()
+    k: int = 8
+    without_sources: Literal["refuse", "answer_labelled"] = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One question being answered, with everything known about it.
+
+    Attributes:
+        id: public reference of the turn; `bot turn show ID` explains it.
+        queries: what to search for; the question itself until `bot_queries` has run.
+        k: how many passages the prompt may hold; a retriever returns at most this many.
+        filters: metadata that a passage must have, by key; a tuple means any of its values.
+        principals: who asks; a passage is theirs to read when its readers meet this set.
+        sources: names of the sources to search; empty means every source.
+        index_version: the index version to search, or None for the live one.
+        attempt: 1 for the first try; a retry after a crash counts on.
+    """
+
+    id: str
+    question: str
+    assistant: Assistant = field(default_factory=Assistant)
+    conversation: Conversation = field(default_factory=Conversation)
+    queries: tuple[str, ...] = ()
+    k: int = 8
+    filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    principals: frozenset[Principal] = frozenset({EVERYONE})
+    sources: frozenset[str] = frozenset()
+    index_version: int | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Retrieved text with where it comes from and who may read it.
+
+    Attributes:
+        id: stable name of the passage; the line's own `_id` for a JSONL source.
+        readers: principals who may read it. It has no default: say who may read.
+        score: higher is better; only comparable within one retriever's result.
+        location: where in the document, for people: "Install › Windows", "page 3".
+        start, end: character span of `text` in the document, when known.
+        retriever: the retriever that brought it; set by the core.
+    """
+
+    id: str
+    text: str
+    readers: frozenset[Principal]
+    title: str = ""
+    uri: str = ""
+    score: float = 0.0
+    source: str = ""
+    location: str = ""
+    start: int | None = None
+    end: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    retriever: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a generator is asked: the finished messages, and the parts they were made of.
+
+    Attributes:
+        messages: system, user and assistant messages for a chat model, in order.
+        passages: the passages in the prompt; marker N stands for `passages[N - 1]`.
+        question: the question as the person wrote it.
+        queries: the question made standalone, and its variants.
+    """
+
+    messages: tuple[tuple[Literal["system", "user", "assistant"], str], ...]
+    passages: tuple[Passage, ...]
+    question: str
+    queries: tuple[str, ...] = ()
+    instructions: str = ""
+    without_sources: Literal["refuse", "answer_labelled"] = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that a model read and wrote."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """One step of a generator's stream.
+
+    Attributes:
+        text: text to append to the answer; `[1]` marks the first passage of the prompt.
+        usage: tokens spent, usually once at the end.
+        notice: something the person should know that is no part of the answer.
+        refusal: True when the generator declines to answer; `text` then says so.
+    """
+
+    text: str = ""
+    usage: Usage | None = None
+    notice: str = ""
+    refusal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A marker in an answer and the passage it stands for; `quote` is verbatim from it."""
+
+    marker: int
+    uri: str
+    title: str
+    quote: str
+    location: str = ""
+    passage_id: str = ""
+    source: str = ""
+    readers: frozenset[Principal] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The end of a turn.
+
+    Attributes:
+        timings: milliseconds by step; `total` is the whole turn.
+        notices: what did not work and was left out, one sentence each.
+        error: what failed, for operators; never shown to the person who asked.
+    """
+
+    turn: str
+    outcome: Outcome
+    text: str
+    citations: tuple[Citation, ...] = ()
+    generator: str = ""
+    timings: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    usage: Usage | None = None
+    notices: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What a person thinks of an answer."""
+
+    turn: str
+    good: bool
+    author: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The turn has reached a step, in words for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Checked text to append to what is shown."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The final answer, already recorded; `answer.text` is all text that was streamed."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The turn failed: an apology for the person, with the reference for an operator."""
+
+    text: str
+    reference: str
+    answer: Answer
+
+
+Event: TypeAlias = Status | TextDelta | Finished | Failed
+"""What a channel receives; every turn ends in exactly one `Finished` or `Failed`."""
