@@ -87,7 +87,7 @@ def bot_retrieve(turn: Turn) -> Sequence[Passage]:  # type: ignore[empty-body]
     """Return at most `turn.k` passages for `turn.queries`, the best first. Component.
 
     All retrievers of the assistant run at once. Respect `turn.principals`, `turn.filters`,
-    `turn.sources` and `turn.index_version`; the core drops what the asker may not read all the
+    `turn.sources` and `turn.index`; the core drops what the asker may not read all the
     same. One that fails is named in the answer's notices, and the others' passages are used.
     """
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from bot.document import IndexVersion
 
 EVERYONE = "everyone"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -71,7 +74,7 @@ class Turn:
         filters: metadata that a passage must have, by key; a tuple means any of its values.
         principals: who asks; a passage is theirs to read when its readers meet this set.
         sources: names of the sources to search; empty means every source.
-        index_version: the index version to search, or None for the live one.
+        index: the index version to search, resolved by the core; None when nothing is indexed.
         attempt: 1 for the first try; a retry after a crash counts on.
     """
 
@@ -84,7 +87,7 @@ class Turn:
     filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     principals: frozenset[Principal] = frozenset({EVERYONE})
     sources: frozenset[str] = frozenset()
-    index_version: int | None = None
+    index: IndexVersion | None = None
     attempt: int = 1
 
 
