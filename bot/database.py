@@ -36,7 +36,9 @@ def load_queries(path: Path) -> Mapping[str, LiteralString]:
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: a query's name stands twice")
     # The file is part of the code, so its text is as good as a literal.
-    return {name: cast(LiteralString, text.strip()) for name, text in zip(names, texts, strict=True)}
+    return {
+        name: cast(LiteralString, text.strip()) for name, text in zip(names, texts, strict=True)
+    }
 
 
 class Database:

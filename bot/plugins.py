@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib.metadata
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+import pluggy
+
+from bot import hookspecs
+from bot.errors import PluginError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -13,7 +22,12 @@ if TYPE_CHECKING:
     from bot.database import Database
     from bot.document import IndexVersion, Purpose, Vectors
 
+log = logging.getLogger(__name__)
+
 Kind: TypeAlias = Literal["retriever", "generator", "channel", "loader", "splitter", "embedder"]
+
+GROUP = "bot"  # the entry-point group
+IMPORT_TIMEOUT = 10.0  # seconds for one plugin's import
 
 
 class Embed(Protocol):
@@ -57,3 +71,131 @@ class Component:
     type: str
     settings: type[BaseModel]
     make: Callable[[str, Any, Context], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What became of one plugin.
+
+    Attributes:
+        seconds: how long its import took.
+        error: why it is not in use; empty when it is.
+    """
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    disabled: bool = False
+
+
+class Plugins:
+    """The plugins of one bot, and the components made from them.
+
+    One plugin that cannot be imported, hangs in its import, or implements a hook that does not
+    exist is left out and named in `loaded`; the others work.
+    """
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager("bot")
+        self.manager.add_hookspecs(hookspecs)
+        self.loaded: list[Loaded] = []
+        self._components: dict[tuple[Kind, str], Component] = {}
+
+    def load(self, environ: Mapping[str, str], disabled: Iterable[str] = ()) -> None:
+        """Load the installed plugins, or those that `BOT_PLUGINS` names, one at a time."""
+        wanted = environ.get("BOT_PLUGINS")
+        names = None if wanted is None else {n.strip() for n in wanted.split(",") if n.strip()}
+        disabled = set(disabled)
+        for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
+            if names is None or entry.name in names:
+                self.loaded.append(self._load(entry, entry.name in disabled))
+
+    def register(self, plugin: object, name: str) -> None:
+        """Add one plugin, checked against the contract.
+
+        Raises:
+            PluginError: it implements a hook that does not exist, or with arguments that the
+                hook does not have, or its name is taken.
+        """
+        try:
+            self.manager.register(plugin, name)
+            self.manager.check_pending()
+            self._collect(plugin)
+        except Exception as error:
+            if self.manager.has_plugin(name) and self.manager.get_plugin(name) is plugin:
+                self.manager.unregister(plugin)
+            message = " ".join(str(error).split())
+            raise PluginError(f"{name}: {message or type(error).__name__}") from error
+
+    def component(self, kind: Kind, type_: str) -> Component | None:
+        """Find the factory for a type."""
+        return self._components.get((kind, type_))
+
+    def types(self, kind: Kind) -> list[str]:
+        """List the types of one kind that the plugins offer."""
+        return sorted(type_ for each, type_ in self._components if each == kind)
+
+    @property
+    def components(self) -> list[Component]:
+        """All factories, in the order of registration."""
+        return list(self._components.values())
+
+    def migrations(self) -> list[Path]:
+        """The folders of the plugins' migrations."""
+        return [Path(folder) for folder in self.manager.hook.bot_migrations()]
+
+    def _load(self, entry: importlib.metadata.EntryPoint, disabled: bool) -> Loaded:
+        dist = entry.dist
+        about = {"distribution": dist.name, "version": dist.version} if dist else {}
+        if disabled:
+            return Loaded(name=entry.name, disabled=True, **about)
+        started = time.perf_counter()
+        try:
+            self.register(_imported(entry), entry.name)
+            error = ""
+        except PluginError as failure:
+            error = str(failure)
+            log.warning("plugin left out: %s", error, exc_info=failure.__cause__)
+        return Loaded(name=entry.name, seconds=time.perf_counter() - started, error=error, **about)
+
+    def _collect(self, plugin: object) -> None:
+        """Take the plugin's factories; the first plugin that offers a type keeps it."""
+        for impl in self.manager.hook.bot_components.get_hookimpls():
+            if impl.plugin is not plugin:
+                continue
+            for component in impl.function():
+                taken = self._components.setdefault((component.kind, component.type), component)
+                if taken is not component:
+                    raise PluginError(
+                        f"the {component.kind} type {component.type!r} is taken by another plugin"
+                    )
+
+
+def _imported(entry: importlib.metadata.EntryPoint) -> object:
+    """Import on a daemon thread, so that an import that hangs is left behind.
+
+    Raises:
+        PluginError: it raised, or did not end in time.
+    """
+    outcome: list[object] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(entry.load())
+        except BaseException as error:  # a SystemExit in a plugin is the plugin's failure
+            failure.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name=f"import {entry.name}")
+    thread.start()
+    thread.join(IMPORT_TIMEOUT)
+    if failure:
+        error = failure[0]
+        raise PluginError(
+            f"{entry.name}: its import raised {type(error).__name__}: {error}"
+        ) from error
+    if not outcome:
+        raise PluginError(f"{entry.name}: its import did not end within {IMPORT_TIMEOUT:g} s")
+    return outcome[0]
