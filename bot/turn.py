@@ -154,9 +154,11 @@ class Delta:
         usage: tokens spent, usually once at the end.
         notice: something the person should know that is no part of the answer.
         refusal: True when the generator declines to answer; `text` then says so.
+        verbatim: `text` is quoted as it stands, so that `[1]` in it is no marker.
     """
 
     text: str = ""
+    verbatim: bool = False
     usage: Usage | None = None
     notice: str = ""
     refusal: bool = False

@@ -1,0 +1,65 @@
+"""Making a follow-up question standalone without a language model."""
+
+from __future__ import annotations
+
+import re
+
+from bot.text import CJK
+from bot.turn import Turn
+
+_WORD = re.compile(r"[\w'’-]+")
+
+# Words that point back to something said before.
+_POINTERS = frozenset(
+    "it its this that these those they them their he she him her his one ones there then"
+    " former latter same such above".split()
+)
+_OPENERS = re.compile(
+    r"(?i)^\s*(and|but|so|or|also|what about|how about|why not|why\?|then|else|otherwise|what if)\b"
+)
+_CJK_POINTERS = re.compile(
+    r"^(那|那么|那麼|然后|然後|还有|還有|它|这|這|为什么|為什麼|呢|じゃ|では|それ|これ|あと|なぜ)"
+)
+_COMMON = frozenset(
+    "a an the and or but of to in on at for with from by as is are was were be been do does did"
+    " can could will would should may might must i you we me my your our what which who whom whose"
+    " when where why how if not no yes please tell about there any some more much many it its this"
+    " that these those they them their he she him her his one then so also have has had get".split()
+)
+_FEW = 3  # a question with fewer content words than this rarely stands alone
+
+
+def queries(turn: Turn) -> list[str]:
+    """Return the question, with the subject of the last one carried over when it points back.
+
+    The question itself stays first in the text, so its own words weigh most.
+    """
+    asked = [m.text for m in turn.conversation.history if m.role == "user"]
+    if not asked or not _points_back(turn.question):
+        return [turn.question]
+    own = {word.lower() for word in _WORD.findall(turn.question)}
+    # The last question alone may be a follow-up itself: go back until one stands alone.
+    carried: list[str] = []
+    for earlier in reversed(asked[-4:]):
+        carried = [*(w for w in _content(earlier) if w.lower() not in own), *carried]
+        if not _points_back(earlier):
+            break
+    subject = " ".join(dict.fromkeys(carried))
+    return [f"{turn.question} {subject}".strip()]
+
+
+def _points_back(question: str) -> bool:
+    if CJK.search(question):
+        return len(CJK.findall(question)) <= 6 or bool(_CJK_POINTERS.match(question))
+    words = [word.lower() for word in _WORD.findall(question)]
+    return (
+        bool(_OPENERS.match(question))
+        or any(word in _POINTERS for word in words)
+        or len(_content(question)) < _FEW
+    )
+
+
+def _content(text: str) -> list[str]:
+    if CJK.search(text):
+        return [text.strip()]
+    return [word for word in _WORD.findall(text) if word.lower() not in _COMMON]
