@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from bot.sentences import sentences
 from bot.text import CJK
@@ -122,4 +123,4 @@ def _quote(text: str, claim: str) -> str:
 def _terms(text: str) -> set[str]:
     words = {word.lower() for word in _WORD.findall(text)}
     characters = CJK.findall(text)
-    return words | {a + b for a, b in zip(characters, characters[1:], strict=False)}
+    return words | {a + b for a, b in pairwise(characters)}

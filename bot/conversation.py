@@ -1,0 +1,333 @@
+"""The loop: one turn from its question to its recorded answer, as a stream of events.
+
+One direction: queries, retrieve, rank, prompt, generate, cite, record. A plugin that fails on the
+way is noted, and the turn goes on without it; what cannot be done without ends the turn as failed,
+with an apology and a reference. Every turn ends in exactly one `Finished` or `Failed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import pluggy
+
+from bot import dispatch, followup, prompt, ranking, record
+from bot.citation import CitationStream
+from bot.database import Database
+from bot.errors import BotError, GenerationError, HookFailed
+from bot.turn import (
+    Answer,
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    Outcome,
+    Passage,
+    Prompt,
+    Status,
+    TextDelta,
+    Turn,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+APOLOGY = "Sorry, I could not answer that. Whoever runs me can look it up by the reference {id}."
+STOPPED = "stopped before the end of the answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a turn waits, in seconds, and how much it takes.
+
+    Attributes:
+        hook: for any hook that has no limit of its own.
+        retrieve: for each retriever.
+        token: for a generator's next token, the first one included.
+        question: characters of a question; what is beyond is cut, and the answer says so.
+    """
+
+    hook: float = 5.0
+    retrieve: float = 10.0
+    token: float = 120.0
+    question: int = 8_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machinery:
+    """What the loop works with.
+
+    Attributes:
+        resolve: makes the component of a kind and name, and returns its plugin name. It raises
+            a `BotError` when there is none.
+    """
+
+    manager: pluggy.PluginManager
+    database: Database
+    resolve: Callable[[str, str], Awaitable[str]]
+    limits: Limits = Limits()
+
+
+class Run:
+    """One turn on its way through the loop."""
+
+    def __init__(self, machinery: Machinery, turn: Turn, author: str = "") -> None:
+        self._with = machinery
+        self._manager = machinery.manager
+        self._limits = machinery.limits
+        self._author = author
+        self.turn = turn
+        self._notices: list[str] = []
+        self._timings: dict[str, float] = {}
+        self._usage: Usage | None = None
+        self._refused = False
+        self._said = CitationStream(())
+        self._begun = time.perf_counter()
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Run the turn. Closing the iterator stops generation and records what was said."""
+        recording = asyncio.ensure_future(self._record_start())
+        error = ""
+        try:
+            yield Status("Searching")
+            passages = await self.passages()
+            yield Status("Answering")
+            async with aclosing(self._generate(passages)) as texts:
+                async for text in texts:
+                    yield TextDelta(text)
+        except (asyncio.CancelledError, GeneratorExit):
+            await self._end(recording, STOPPED)
+            raise
+        except Exception as failure:
+            log.error("turn %s failed: %s", self.turn.id, failure, exc_info=failure)
+            error = str(failure) or type(failure).__name__
+        answer = await self._end(recording, error)
+        if answer.outcome is Outcome.failed:
+            yield Failed(APOLOGY.format(id=self.turn.id), self.turn.id, answer)
+        else:
+            yield Finished(answer)
+
+    async def passages(self) -> list[Passage]:
+        """Search and rank: the first three steps, alone what `bot search` shows.
+
+        Raises:
+            BotError: no retriever could be asked.
+        """
+        started = self._tell("bot_turn_started", turn=self.turn)
+        async with self._step("queries"):
+            self.turn = replace(self.turn, queries=await self._queries())
+        async with self._step("retrieve"):
+            found = await self._retrieve()
+        async with self._step("rank"):
+            best = await self._rank(found)
+        await started
+        return best
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What did not work so far, one sentence each."""
+        return tuple(dict.fromkeys(self._notices))
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Milliseconds by step so far."""
+        return self._timings
+
+    async def _queries(self) -> tuple[str, ...]:
+        results = await self._gather("bot_queries", turn=self.turn)
+        queries = [query for result in results for query in result.value or ()]
+        return tuple(dict.fromkeys(queries)) or tuple(followup.queries(self.turn))
+
+    async def _retrieve(self) -> dict[str, Sequence[Passage]]:
+        names: dict[str, str] = {}
+        for name in self.turn.assistant.retrievers:
+            try:
+                names[await self._with.resolve("retriever", name)] = name
+            except BotError as error:
+                self._notices.append(f"The retriever {name!r} is not available: {error}")
+        results = await dispatch.gather(
+            self._manager,
+            "bot_retrieve",
+            only=names,
+            timeout=self._limits.retrieve,
+            turn=self.turn,
+        )
+        self._note(results)
+        found = {names[r.plugin]: r.value or () for r in results if r.error is None}
+        if not found and self.turn.assistant.retrievers:
+            raise GenerationError(
+                "No retriever could be asked. " + " ".join(self.notices)
+                or "The assistant's retrievers implement no `bot_retrieve`."
+            )
+        return found
+
+    async def _rank(self, found: dict[str, Sequence[Passage]]) -> list[Passage]:
+        allowed = {
+            name: ranking.readable(passages, self.turn.principals)
+            for name, passages in found.items()
+        }
+        fused = ranking.fuse(allowed, self.turn.k)
+        if not fused:
+            return []
+        reranked, failures = await dispatch.first(
+            self._manager,
+            "bot_rerank",
+            timeout=self._limits.hook,
+            turn=self.turn,
+            passages=fused,
+        )
+        self._notices += [f"{failure}; its part was left out." for failure in failures]
+        # A reranker may reorder and drop; what it adds is checked like everything else.
+        return fused if reranked is None else ranking.readable(reranked, self.turn.principals)
+
+    async def _generate(self, passages: Sequence[Passage]) -> AsyncIterator[str]:
+        generator = await self._with.resolve("generator", self.turn.assistant.generator)
+        async with self._step("prompt"):
+            asked = await self._prompt(generator, passages)
+        self._said = CitationStream(asked.passages)
+        async with self._step("generate"):
+            async with aclosing(self._deltas(generator, asked)) as deltas:
+                async for delta in deltas:
+                    if text := self._take(delta):
+                        yield text
+            if text := self._said.end():
+                yield text
+
+    async def _prompt(self, generator: str, passages: Sequence[Passage]) -> Prompt:
+        only = {generator}
+        timeout = self._limits.hook
+        limit, _ = await dispatch.first(
+            self._manager, "bot_context_limit", only=only, timeout=timeout
+        )
+
+        async def count(text: str) -> int:
+            tokens, _ = await dispatch.first(
+                self._manager, "bot_count_tokens", only=only, timeout=timeout, text=text
+            )
+            return tokens if tokens is not None else await prompt.estimate_tokens(text)
+
+        return await prompt.build(self.turn, passages, limit, count)
+
+    async def _deltas(self, generator: str, asked: Prompt) -> AsyncIterator[Delta]:
+        """Stream from the generator; the first one that yields anything answers."""
+        found = dispatch.implementations(self._manager, "bot_generate", {generator})
+        if not found:
+            raise GenerationError(
+                f"{generator} implements no `bot_generate`; choose another generator in bot.toml."
+            )
+        stream = dispatch.stream(found[0], self._limits.token, turn=self.turn, prompt=asked)
+        async with aclosing(stream) as items:
+            async for item in items:
+                yield Delta(text=item) if isinstance(item, str) else item
+
+    def _take(self, delta: Delta) -> str:
+        if not isinstance(delta, Delta):
+            raise GenerationError(
+                f"The generator yielded a {type(delta).__name__} where a Delta or text belongs."
+            )
+        self._usage = delta.usage or self._usage
+        self._refused = self._refused or delta.refusal
+        if delta.notice:
+            self._notices.append(delta.notice)
+        if "generate" not in self._timings and delta.text:
+            self._timings.setdefault("first_text", self._elapsed(self._begun))
+        return self._said.feed(delta.text, verbatim=delta.verbatim) if delta.text else ""
+
+    async def _record_start(self) -> None:
+        try:
+            await record.start(self._with.database, self.turn, self._author)
+        except BotError as error:
+            self._notices.append(f"This turn is not recorded: {error}")
+
+    async def _end(self, recording: asyncio.Future[None], error: str) -> Answer:
+        """Make the answer, and record it even when the turn is being cancelled."""
+        if not error and not self._said.text.strip():
+            error = "The generator gave no text."
+        if error == STOPPED and self._said.text:
+            outcome = Outcome.answered
+            self._notices.append(f"The answer was {STOPPED}.")
+        elif error:
+            outcome = Outcome.failed
+        else:
+            outcome = Outcome.refused if self._refused else Outcome.answered
+        self._timings["total"] = self._elapsed(self._begun)
+        answer = Answer(
+            turn=self.turn.id,
+            outcome=outcome,
+            text=self._said.text.strip(),
+            citations=self._said.citations(),
+            generator=self.turn.assistant.generator,
+            timings=MappingProxyType(self._timings),
+            usage=self._usage,
+            notices=self.notices,
+            error=error,
+        )
+        return await asyncio.shield(asyncio.ensure_future(self._record(recording, answer)))
+
+    async def _record(self, recording: asyncio.Future[None], answer: Answer) -> Answer:
+        async with self._step("record"):
+            await recording
+            try:
+                await record.finish(self._with.database, self.turn, answer)
+            except BotError as error:
+                self._notices.append(f"This turn is not recorded: {error}")
+        await self._tell("bot_turn_finished", turn=self.turn, answer=answer)
+        return replace(answer, notices=self.notices)
+
+    @asynccontextmanager
+    async def _step(self, name: str) -> AsyncIterator[None]:
+        """Time one step, with every plugin's `bot_around` around it."""
+        begun = time.perf_counter()
+        async with AsyncExitStack() as around:
+            for result in await self._gather("bot_around", step=name, turn=self.turn):
+                if result.value is not None:
+                    await self._enter(around, result)
+            try:
+                yield
+            finally:
+                self._timings[name] = self._elapsed(begun)
+
+    async def _enter(self, around: AsyncExitStack, result: dispatch.Result) -> None:
+        manager = result.value
+        timeout = self._limits.hook
+
+        async def leave(*error: object) -> None:
+            try:
+                await dispatch.within(manager.__aexit__(*error), timeout)
+            except Exception as failure:
+                self._fault(result.plugin, failure)
+
+        try:
+            await dispatch.within(manager.__aenter__(), timeout)
+        except Exception as failure:
+            self._fault(result.plugin, failure)
+        else:
+            around.push_async_exit(leave)
+
+    async def _gather(self, hook: str, **arguments: object) -> list[dispatch.Result]:
+        results = await dispatch.gather(self._manager, hook, timeout=self._limits.hook, **arguments)
+        self._note(results)
+        return [result for result in results if result.error is None]
+
+    async def _tell(self, hook: str, **arguments: object) -> None:
+        """Let plugins know; what they return is not looked at."""
+        await self._gather(hook, **arguments)
+
+    def _note(self, results: Sequence[dispatch.Result]) -> None:
+        for result in results:
+            if result.error is not None:
+                self._notices.append(f"{result.error}; its part was left out.")
+
+    def _fault(self, plugin: str, failure: Exception) -> None:
+        error = HookFailed(plugin, "bot_around", f"raised {dispatch.describe(failure)}")
+        log.warning("%s", error, exc_info=failure)
+        self._notices.append(f"{error}; its part was left out.")
+
+    def _elapsed(self, begun: float) -> float:
+        return round((time.perf_counter() - begun) * 1000, 3)

@@ -1,0 +1,71 @@
+-- Everything that is recorded of a turn, and read back.
+
+-- name: start
+-- One statement: the conversation, the question and the turn, before anything else happens.
+with talk as (
+    insert into conversation (channel, key, assistant)
+    values (%(channel)s, %(key)s, %(assistant)s)
+    on conflict (channel, key) do update set assistant = excluded.assistant
+    returning id
+), asked as (
+    insert into message (conversation_id, role, author, text)
+    select id, 'user', %(author)s, %(question)s from talk
+    returning id, conversation_id
+)
+insert into turn (id, conversation_id, question_id, attempt, assistant, principals)
+select %(turn)s, conversation_id, id, %(attempt)s, %(assistant)s, %(principals)s from asked
+
+-- name: finish
+-- One statement: the answer, how it came to be, and what it cites.
+with said as (
+    insert into message (conversation_id, role, text)
+    select conversation_id, 'assistant', %(text)s from turn where id = %(turn)s
+    returning id
+), done as (
+    update turn set answer_id = said.id, outcome = %(outcome)s, generator = %(generator)s,
+        queries = %(queries)s, index_version = %(index)s, timings = %(timings)s,
+        usage = %(usage)s, notices = %(notices)s, error = %(error)s,
+        finished_at = clock_timestamp()
+    from said where turn.id = %(turn)s
+)
+insert into citation
+    (turn_id, marker, uri, title, location, quote, passage_id, source, readers)
+select %(turn)s, c.marker, c.uri, c.title, c.location, c.quote, c.passage_id, c.source,
+    array(select jsonb_array_elements_text(c.readers))
+from jsonb_to_recordset(%(citations)s) as c
+    (marker int, uri text, title text, location text, quote text, passage_id text, source text,
+     readers jsonb)
+
+-- name: history
+-- What was said in a conversation, the newest messages, oldest first.
+select role, text, author, created_at from (
+    select m.id, m.role, m.text, m.author, m.created_at
+    from message m join conversation c on c.id = m.conversation_id
+    where c.channel = %(channel)s and c.key = %(key)s
+    order by m.id desc limit %(limit)s
+) newest order by id
+
+-- name: show
+-- One turn with its question, its answer and its conversation.
+select t.id, c.channel, c.key, t.attempt, t.outcome, t.assistant, t.generator, t.principals,
+    t.queries, t.index_version, t.timings, t.usage, t.notices, t.error, t.started_at,
+    t.finished_at, q.author, q.text as question, a.text as answer
+from turn t
+join conversation c on c.id = t.conversation_id
+join message q on q.id = t.question_id
+left join message a on a.id = t.answer_id
+where t.id = %(turn)s
+
+-- name: citations
+select marker, uri, title, location, quote, passage_id, source, readers
+from citation where turn_id = %(turn)s order by marker
+
+-- name: feedback
+-- The last word of each author counts.
+insert into feedback (turn_id, author, good, comment)
+select id, %(author)s, %(good)s, %(comment)s from turn where id = %(turn)s
+on conflict (turn_id, author) do update
+    set good = excluded.good, comment = excluded.comment, created_at = now()
+
+-- name: feedback_of
+select author, good, comment, created_at from feedback where turn_id = %(turn)s order by created_at
