@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import pluggy
 
@@ -83,14 +84,15 @@ class Run:
         self._limits = machinery.limits
         self._author = author
         self.turn = turn
-        self._notices: list[str] = []
+        self._notices: list[str] = []  # for the person who asked
+        self._problems: list[str] = []  # for operators
         self._timings: dict[str, float] = {}
         self._usage: Usage | None = None
         self._refused = False
         self._said = CitationStream(())
         self._begun = time.perf_counter()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event]:
         """Run the turn. Closing the iterator stops generation and records what was said."""
         recording = asyncio.ensure_future(self._record_start())
         error = ""
@@ -106,7 +108,7 @@ class Run:
             raise
         except Exception as failure:
             log.error("turn %s failed: %s", self.turn.id, failure, exc_info=failure)
-            error = str(failure) or type(failure).__name__
+            error = str(failure) if isinstance(failure, BotError) else dispatch.describe(failure)
         answer = await self._end(recording, error)
         if answer.outcome is Outcome.failed:
             yield Failed(APOLOGY.format(id=self.turn.id), self.turn.id, answer)
@@ -119,15 +121,13 @@ class Run:
         Raises:
             BotError: no retriever could be asked.
         """
-        started = self._tell("bot_turn_started", turn=self.turn)
+        await self._tell("bot_turn_started", turn=self.turn)
         async with self._step("queries"):
             self.turn = replace(self.turn, queries=await self._queries())
         async with self._step("retrieve"):
             found = await self._retrieve()
         async with self._step("rank"):
-            best = await self._rank(found)
-        await started
-        return best
+            return await self._rank(found)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -150,7 +150,7 @@ class Run:
             try:
                 names[await self._with.resolve("retriever", name)] = name
             except BotError as error:
-                self._notices.append(f"The retriever {name!r} is not available: {error}")
+                self._left_out(f"retriever:{name}", str(error))
         results = await dispatch.gather(
             self._manager,
             "bot_retrieve",
@@ -161,10 +161,7 @@ class Run:
         self._note(results)
         found = {names[r.plugin]: r.value or () for r in results if r.error is None}
         if not found and self.turn.assistant.retrievers:
-            raise GenerationError(
-                "No retriever could be asked. " + " ".join(self.notices)
-                or "The assistant's retrievers implement no `bot_retrieve`."
-            )
+            raise GenerationError("None of the assistant's retrievers gave a result.")
         return found
 
     async def _rank(self, found: dict[str, Sequence[Passage]]) -> list[Passage]:
@@ -182,11 +179,12 @@ class Run:
             turn=self.turn,
             passages=fused,
         )
-        self._notices += [f"{failure}; its part was left out." for failure in failures]
+        for failure in failures:
+            self._left_out(failure.plugin, str(failure))
         # A reranker may reorder and drop; what it adds is checked like everything else.
         return fused if reranked is None else ranking.readable(reranked, self.turn.principals)
 
-    async def _generate(self, passages: Sequence[Passage]) -> AsyncIterator[str]:
+    async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[str]:
         generator = await self._with.resolve("generator", self.turn.assistant.generator)
         async with self._step("prompt"):
             asked = await self._prompt(generator, passages)
@@ -214,7 +212,7 @@ class Run:
 
         return await prompt.build(self.turn, passages, limit, count)
 
-    async def _deltas(self, generator: str, asked: Prompt) -> AsyncIterator[Delta]:
+    async def _deltas(self, generator: str, asked: Prompt) -> AsyncGenerator[Delta]:
         """Stream from the generator; the first one that yields anything answers."""
         found = dispatch.implementations(self._manager, "bot_generate", {generator})
         if not found:
@@ -235,15 +233,16 @@ class Run:
         self._refused = self._refused or delta.refusal
         if delta.notice:
             self._notices.append(delta.notice)
-        if "generate" not in self._timings and delta.text:
-            self._timings.setdefault("first_text", self._elapsed(self._begun))
-        return self._said.feed(delta.text, verbatim=delta.verbatim) if delta.text else ""
+        if not delta.text:
+            return ""
+        self._timings.setdefault("first_text", self._elapsed(self._begun))
+        return self._said.feed(delta.text, verbatim=delta.verbatim)
 
     async def _record_start(self) -> None:
         try:
             await record.start(self._with.database, self.turn, self._author)
         except BotError as error:
-            self._notices.append(f"This turn is not recorded: {error}")
+            self._unrecorded(error)
 
     async def _end(self, recording: asyncio.Future[None], error: str) -> Answer:
         """Make the answer, and record it even when the turn is being cancelled."""
@@ -266,7 +265,7 @@ class Run:
             timings=MappingProxyType(self._timings),
             usage=self._usage,
             notices=self.notices,
-            error=error,
+            error="\n".join(filter(None, [error, *self._problems])),
         )
         return await asyncio.shield(asyncio.ensure_future(self._record(recording, answer)))
 
@@ -276,7 +275,7 @@ class Run:
             try:
                 await record.finish(self._with.database, self.turn, answer)
             except BotError as error:
-                self._notices.append(f"This turn is not recorded: {error}")
+                self._unrecorded(error)
         await self._tell("bot_turn_finished", turn=self.turn, answer=answer)
         return replace(answer, notices=self.notices)
 
@@ -310,24 +309,32 @@ class Run:
         else:
             around.push_async_exit(leave)
 
-    async def _gather(self, hook: str, **arguments: object) -> list[dispatch.Result]:
+    async def _gather(self, hook: str, **arguments: Any) -> list[dispatch.Result]:
         results = await dispatch.gather(self._manager, hook, timeout=self._limits.hook, **arguments)
         self._note(results)
         return [result for result in results if result.error is None]
 
-    async def _tell(self, hook: str, **arguments: object) -> None:
+    async def _tell(self, hook: str, **arguments: Any) -> None:
         """Let plugins know; what they return is not looked at."""
         await self._gather(hook, **arguments)
 
     def _note(self, results: Sequence[dispatch.Result]) -> None:
         for result in results:
             if result.error is not None:
-                self._notices.append(f"{result.error}; its part was left out.")
+                self._left_out(result.plugin, str(result.error))
 
     def _fault(self, plugin: str, failure: Exception) -> None:
         error = HookFailed(plugin, "bot_around", f"raised {dispatch.describe(failure)}")
         log.warning("%s", error, exc_info=failure)
-        self._notices.append(f"{error}; its part was left out.")
+        self._left_out(plugin, str(error))
+
+    def _left_out(self, plugin: str, problem: str) -> None:
+        self._notices.append(f"{plugin} did not work and was left out.")
+        self._problems.append(problem)
+
+    def _unrecorded(self, error: BotError) -> None:
+        log.error("turn %s is not recorded: %s", self.turn.id, error)
+        self._notices.append("This turn could not be recorded.")
 
     def _elapsed(self, begun: float) -> float:
         return round((time.perf_counter() - begun) * 1000, 3)

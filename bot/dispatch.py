@@ -12,7 +12,7 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +128,7 @@ async def first(
 
 async def stream(
     one: Implementation, timeout: float | None, **arguments: Any
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """Iterate over what an implementation yields; each item must come within `timeout` seconds.
 
     Takes an asynchronous iterator, a plain one (read on a thread), or one value. The iterator is

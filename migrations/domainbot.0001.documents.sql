@@ -20,6 +20,7 @@ create table document (
     format       text not null,
     metadata     jsonb not null default '{}',
     readers      text[] not null check (cardinality(readers) > 0),
+    own_readers  boolean not null default false, -- said by the document itself, not by its source
     content_hash bytea not null,                 -- of all that a chunk is made of
     fingerprint  text not null default '',       -- of the original; cheap to compare
     updated_at   timestamptz not null default now(),

@@ -1,0 +1,1 @@
+"""From sources to index versions: loading, splitting, the ledger, syncs."""

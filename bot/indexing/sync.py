@@ -1,0 +1,304 @@
+"""A sync: bring every index version in step with what one source holds now.
+
+Each batch is one transaction, so that whatever kills a sync loses at most the batch in work, and
+the next one goes on from there. A document whose fingerprint is known is not read; one whose
+content is known is not embedded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pluggy
+
+from bot import dispatch
+from bot.database import Connection, Database
+from bot.document import Document, Found, Skipped, Source
+from bot.errors import DocumentError, HookFailed, IndexingError, SourceError
+from bot.indexing.building import BATCH, Builder
+from bot.indexing.ledger import Entry, Known, Ledger, content_hash
+from bot.indexing.versions import QUERIES, tell_index
+from bot.text import storable
+
+LOOKUP = 200  # documents compared with the ledger in one query
+DELETE = 500  # documents deleted in one transaction
+AHEAD = 1000  # documents that the loader may be ahead: bounds the memory
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the sync of one source has come.
+
+    Attributes:
+        found: documents that the loader has told of; final when `listed`.
+        done: documents looked at.
+        embedded: chunks embedded, those of unfinished batches included.
+        problems: what could not be read, told for the first time: place and reason.
+        finished: the sync has come to its end.
+    """
+
+    source: str
+    found: int = 0
+    listed: bool = False
+    done: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    unreadable: int = 0
+    embedded: int = 0
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    finished: bool = False
+
+
+class Sync:
+    """One sync of one source."""
+
+    def __init__(
+        self,
+        database: Database,
+        manager: pluggy.PluginManager,
+        source: Source,
+        loader: str,
+        builders: Sequence[Builder],
+        changed: Callable[[Progress], None],
+    ) -> None:
+        self._database = database
+        self._manager = manager
+        self._source = source
+        self._loader = loader
+        self._builders = builders
+        self._changed = changed
+        self.progress = Progress(source.name)
+        self._row = 0
+        self._pending: list[tuple[Document, bytes, Known | None]] = []
+        self._size = 0
+
+    async def run(self) -> Progress:
+        """Run the sync to its end.
+
+        Raises:
+            SourceError: the source cannot be read; nothing was deleted.
+            IndexingError: another sync of this source is running, or a plugin failed.
+        """
+        async with self._locked() as connection:
+            begun = await self._begin(connection)
+            async with self._listing() as items:
+                while batch := await self._next(items):
+                    await self._look(connection, batch)
+                    self._tell()
+            await self._flush()
+            await self._delete_gone(connection)
+            await connection.execute(
+                QUERIES["clear_unreadable"], {"source": self._row, "before": begun}
+            )
+            await self._finish()
+            await connection.execute(QUERIES["synced"], {"source": self._row})
+        self.progress.finished = True
+        self._tell()
+        return self.progress
+
+    @asynccontextmanager
+    async def _locked(self) -> AsyncGenerator[Connection]:
+        """Keep other syncs of this source away, on a connection of its own."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(QUERIES["lock_source"], {"name": self._source.name})
+            row = await cursor.fetchone()
+            if not row or not row[0]:
+                raise IndexingError(
+                    f"The source {self._source.name!r} is being synced by another process; wait "
+                    "for it to end."
+                )
+            try:
+                yield connection
+            finally:
+                with suppress(Exception):  # a dead connection has released it already
+                    await connection.execute(QUERIES["unlock_source"], {"name": self._source.name})
+
+    async def _begin(self, connection: Connection) -> datetime:
+        cursor = await connection.execute(
+            QUERIES["source"],
+            {
+                "name": self._source.name,
+                "type": self._source.type,
+                "readers": sorted(self._source.readers),
+            },
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        self._row, readers, begun = row
+        versions = [builder.version for builder in self._builders]
+        self._ledger = Ledger(self._database, self._manager, self._row, versions)
+        if frozenset(readers) != self._source.readers:
+            # First of all: what was narrowed must not be read a minute longer.
+            await self._ledger.change_source_readers(self._source.readers)
+        await connection.execute(QUERIES["make_seen"])
+        await connection.execute(QUERIES["clear_seen"])
+        assert isinstance(begun, datetime)
+        return begun
+
+    @asynccontextmanager
+    async def _listing(self) -> AsyncGenerator[asyncio.Queue[Any]]:
+        """Run the loader ahead of the work, so that the total is soon known."""
+        items: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
+
+        async def list_all() -> None:
+            try:
+                await self._list(items)
+            except Exception as error:
+                await items.put(error)
+            else:
+                await items.put(None)
+
+        task = asyncio.create_task(list_all())
+        try:
+            yield items
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _list(self, items: asyncio.Queue[Any]) -> None:
+        found = dispatch.implementations(self._manager, "bot_load", {self._loader})
+        if not found:
+            raise SourceError(f"{self._loader} does not implement bot_load.")
+        try:
+            async with aclosing(dispatch.stream(found[0], None, source=self._source)) as loaded:
+                async for item in loaded:
+                    self.progress.found += 1
+                    await items.put(item)
+        except HookFailed as failure:
+            if isinstance(failure.__cause__, SourceError):
+                raise failure.__cause__ from None
+            raise SourceError(f"{failure}. Nothing was deleted from the index.") from failure
+        self.progress.listed = True
+
+    async def _next(self, items: asyncio.Queue[Any]) -> list[Document | Found | Skipped]:
+        """Take what is there, up to a batch; wait only for the first one."""
+        batch: list[Document | Found | Skipped] = []
+        while len(batch) < LOOKUP and (not batch or not items.empty()):
+            item = await items.get()
+            if isinstance(item, Exception):
+                raise item
+            if item is None:
+                items.put_nowait(None)  # for the next call
+                break
+            batch.append(item)
+        return batch
+
+    async def _look(
+        self, connection: Connection, batch: Sequence[Document | Found | Skipped]
+    ) -> None:
+        """Compare a batch with the ledger, and read what may have changed."""
+        keys = [item.key for item in batch if item.key]
+        cursor = await connection.execute(QUERIES["add_seen"], {"keys": keys})
+        fresh = {row[0] for row in await cursor.fetchall()}
+        known = await self._ledger.known(fresh)
+        for item in batch:
+            self.progress.done += 1
+            if isinstance(item, Skipped):
+                await self._problem(connection, item.where, item.reason)
+            elif item.key not in fresh:
+                await self._problem(connection, item.key, "its key stands twice in the source")
+            else:
+                fresh.discard(item.key)  # the same key again is a double
+                await self._take(connection, item, known.get(item.key))
+
+    async def _take(
+        self, connection: Connection, item: Document | Found, known: Known | None
+    ) -> None:
+        if known and known.current and item.fingerprint and item.fingerprint == known.fingerprint:
+            self.progress.unchanged += 1
+            return
+        try:
+            document = item if isinstance(item, Document) else await item.read()
+        except DocumentError as error:
+            await self._problem(connection, item.key, str(error))
+            return
+        document = _clean(document, item)
+        digest = content_hash(document)
+        self._pending.append((document, digest, known))
+        if known is None:
+            self.progress.added += 1
+        elif known.content_hash != digest or not known.current:
+            self.progress.changed += 1
+        else:
+            self.progress.unchanged += 1
+        self._size += len(document.text)
+        # About as many chunks as are embedded in one call; a chunk has some 800 characters.
+        if self._size > BATCH * 800 or len(self._pending) >= BATCH:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Cut, embed and store the documents that were read."""
+        pending, self._pending, self._size = self._pending, [], 0
+        if not pending:
+            return
+        cuts: list[dict[int, Any]] = [{} for _ in pending]
+        stale = [
+            position
+            for position, (_, digest, known) in enumerate(pending)
+            if known is None or known.content_hash != digest or not known.current
+        ]
+        for builder in self._builders if stale else ():
+            built = await builder.build([pending[i][0] for i in stale], self._embedded)
+            for position, cut in zip(stale, built, strict=True):
+                cuts[position][builder.version.id] = cut
+        await self._ledger.write(
+            [
+                Entry(document, self._readers(document), digest, known, cut)
+                for (document, digest, known), cut in zip(pending, cuts, strict=True)
+            ]
+        )
+        self._tell()
+
+    async def _delete_gone(self, connection: Connection) -> None:
+        cursor = await connection.execute(QUERIES["gone"], {"source": self._row})
+        gone = [row[0] for row in await cursor.fetchall()]
+        for start in range(0, len(gone), DELETE):
+            await self._ledger.delete(gone[start : start + DELETE])
+            self.progress.deleted += len(gone[start : start + DELETE])
+            self._tell()
+
+    async def _finish(self) -> None:
+        for builder in self._builders:
+            async with self._database.transaction() as connection:
+                await tell_index(self._manager, "bot_index_finish", builder.version, connection)
+
+    async def _problem(self, connection: Connection, place: str, reason: str) -> None:
+        place, reason = storable(place), storable(reason)
+        cursor = await connection.execute(
+            QUERIES["put_unreadable"], {"source": self._row, "place": place, "reason": reason}
+        )
+        row = await cursor.fetchone()
+        self.progress.unreadable += 1
+        if row and row[0]:
+            self.progress.problems.append((place, reason))
+
+    def _readers(self, document: Document) -> frozenset[str]:
+        return self._source.readers if document.readers is None else document.readers
+
+    def _embedded(self, chunks: int) -> None:
+        self.progress.embedded += chunks
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed(self.progress)
+
+
+def _clean(document: Document, item: Document | Found) -> Document:
+    """Keep the key and the fingerprint that were listed, and text that can be stored."""
+    text = document.text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return replace(
+        document,
+        key=item.key,
+        fingerprint=item.fingerprint,
+        text=text,
+        title=storable(document.title),
+        uri=storable(document.uri),
+        passage_id=storable(document.passage_id),
+    )
