@@ -22,6 +22,7 @@ from bot import dispatch, followup, prompt, ranking, record
 from bot.citation import CitationStream
 from bot.database import Database
 from bot.errors import BotError, GenerationError, HookFailed
+from bot.plugins import Kind
 from bot.turn import (
     Answer,
     Delta,
@@ -71,7 +72,7 @@ class Machinery:
 
     manager: pluggy.PluginManager
     database: Database
-    resolve: Callable[[str, str], Awaitable[str]]
+    resolve: Callable[[Kind, str], Awaitable[str]]
     limits: Limits = Limits()
 
 

@@ -12,6 +12,7 @@ from bot import dispatch
 from bot.document import Document, IndexVersion, Piece, Vectors
 from bot.errors import EmbeddingError, IndexingError
 from bot.indexing.ledger import Cut
+from bot.plugins import Kind
 
 BATCH = 256  # texts embedded in one call: enough to sort by length, few enough to stop soon
 
@@ -112,7 +113,7 @@ def context(title: str, headings: Sequence[str]) -> str:
 async def builders(
     manager: pluggy.PluginManager,
     versions: Sequence[IndexVersion],
-    resolve: Callable[[str, Mapping[str, Any]], Awaitable[str]],
+    resolve: Callable[[Kind, Mapping[str, Any]], Awaitable[str]],
 ) -> list[Builder]:
     """Make a builder for each version, from the settings that the version owns.
 

@@ -1,0 +1,128 @@
+"""Components: the objects that the tables of `bot.toml` describe, made on first use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bot import dispatch
+from bot.database import Database
+from bot.document import IndexVersion, Purpose, Vectors
+from bot.errors import BotError, EmbeddingError, PluginError
+from bot.plugins import Context, Kind, Plugins
+
+if TYPE_CHECKING:
+    from bot.settings import Checked
+
+
+class Components:
+    """Makes components, registers them as plugins `KIND:NAME`, and closes them.
+
+    Args:
+        checked: the validated tables of `bot.toml`.
+        home, database: what components may use of the bot, see `bot.plugins.Context`.
+    """
+
+    def __init__(self, plugins: Plugins, checked: Checked, home: Path, database: Database) -> None:
+        self._plugins = plugins
+        self._checked = checked
+        self._context = Context(home=home, database=database, embed=self.embed)
+        self._closing = AsyncExitStack()
+
+    async def aclose(self) -> None:
+        """Close the components, the last one made first."""
+        await self._closing.aclose()
+
+    async def named(self, kind: Kind, name: str) -> str:
+        """Make the component that a table of bot.toml describes; return its plugin name.
+
+        A name without a table is the plugin of that name itself.
+
+        Raises:
+            PluginError: there is none, or it cannot be made.
+        """
+        if (kind, name) in self._checked.types:
+            return await self.made(
+                kind, name, self._checked.types[kind, name], self._checked.options[kind, name]
+            )
+        if self._plugins.manager.has_plugin(name):
+            return name
+        raise PluginError(f"There is no {kind} {name!r}; run `bot plugins list`.")
+
+    async def stored(self, kind: Kind, stored: Mapping[str, Any]) -> str:
+        """Make a component from the settings that an index version owns.
+
+        Args:
+            stored: `type` and `options`, see `described`.
+        """
+        type_, options = stored["type"], stored["options"]
+        factory = self._plugins.component(kind, type_)
+        if factory is None:
+            raise PluginError(
+                f"The index was built with the {kind} {type_!r}, which is not installed; run "
+                "`bot plugins list`."
+            )
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
+        settings = factory.settings.model_validate(options)
+        return await self.made(kind, f"{type_}@{digest}", type_, settings)
+
+    def described(self, kind: Kind, name: str) -> dict[str, Any]:
+        """Write a component's settings down as an index version keeps them."""
+        options = self._checked.options[kind, name].model_dump(mode="json")
+        return {"type": self._checked.types[kind, name], "options": options}
+
+    async def made(self, kind: Kind, name: str, type_: str, options: Any) -> str:
+        """Make one component, unless it is made already; return its plugin name.
+
+        Raises:
+            PluginError: no plugin offers the type, or its factory failed.
+        """
+        registered = f"{kind}:{name}"
+        if self._plugins.manager.has_plugin(registered):
+            return registered
+        factory = self._plugins.component(kind, type_)
+        if factory is None:
+            raise PluginError(f"No plugin offers the {kind} type {type_!r}.")
+        made = await dispatch.in_thread(
+            _call, factory=factory.make, name=name, options=options, context=self._context
+        )
+        if not self._plugins.manager.has_plugin(registered):  # another task may have been faster
+            self._plugins.register(made, registered)
+            if (close := getattr(made, "aclose", None)) is not None:
+                self._closing.push_async_callback(close)
+        return registered
+
+    async def embed(self, texts: Sequence[str], purpose: Purpose, version: IndexVersion) -> Vectors:
+        """Embed texts with the embedder that a version was built with.
+
+        Raises:
+            EmbeddingError: the embedder failed.
+        """
+        name = await self.stored("embedder", version.settings["embedder"])
+        vectors, failures = await dispatch.first(
+            self._plugins.manager,
+            "bot_embed",
+            only={name},
+            timeout=None,
+            texts=texts,
+            purpose=purpose,
+        )
+        if vectors is None:
+            raise EmbeddingError(str(failures[0]) if failures else f"{name} embeds nothing.")
+        found: Vectors = vectors
+        return found
+
+
+def _call(
+    factory: Callable[[str, Any, Context], object], name: str, options: Any, context: Context
+) -> object:
+    try:
+        return factory(name, options, context)
+    except BotError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{name!r} cannot be made: {dispatch.describe(error)}") from error
