@@ -1,0 +1,89 @@
+"""The command line: one file a command, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from bot import __version__
+from bot.cli.session import Session
+
+COMMANDS = {
+    "ask": "Answer one question, with sources.",
+    "chat": "Talk in the terminal.",
+    "config": "Check and show the configuration.",
+    "db": "Look after the database.",
+    "doctor": "Find what is wrong.",
+    "feedback": "Say what you think of an answer.",
+    "plugins": "See which plugins are here and which are broken.",
+    "reindex": "Bring the index in step with the sources.",
+    "search": "Find passages, without an answer.",
+    "serve": "Serve the channels of bot.toml.",
+    "source": "Say where documents come from.",
+    "turn": "Look into one turn.",
+}
+
+
+class Commands(click.Group):
+    """The core's commands, loaded by name; what is unknown is asked of the plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._ask_plugins(ctx)
+        return sorted({*COMMANDS, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = import_module(f"bot.cli.{cmd_name}").command
+            return command
+        if cmd_name not in self.commands:
+            self._ask_plugins(ctx)
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        rows = [
+            (name, COMMANDS.get(name) or self.commands[name].get_short_help_str())
+            for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _ask_plugins(self, ctx: click.Context) -> None:
+        session = ctx.ensure_object(Session)
+        for failure in session.plugin_commands(self):
+            click.echo(failure, err=True)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: bot source add handbook ./docs, then bot reindex, then bot chat.",
+)
+@click.option("--config", metavar="FILE", help="Use this bot.toml (or set BOT_CONFIG).")
+@click.option("--home", metavar="FOLDER", help="Keep everything in this folder (or set BOT_HOME).")
+@click.option("--debug", is_flag=True, help="Show tracebacks and the log (or set BOT_DEBUG=1).")
+@click.version_option(__version__, prog_name="domainbot")
+@click.pass_context
+def bot(ctx: click.Context, config: str | None, home: str | None, debug: bool) -> None:
+    """Answer from your team's own documents, with sources."""
+    ctx.obj = Session.make(config, home, debug)
+
+
+def main() -> None:
+    """Run the command line; every error is one sentence and an exit code."""
+    try:
+        code = bot.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader has left; Python must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

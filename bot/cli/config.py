@@ -1,0 +1,43 @@
+"""`bot config`: what bot.toml says."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from bot.cli.session import Session, guarded
+
+
+@click.group()
+def command() -> None:
+    """Check and show the configuration."""
+
+
+@command.command(epilog="Example: bot config check")
+@click.pass_obj
+def check(session: Session) -> None:
+    """Check bot.toml as a whole: every mistake with its place and the nearest valid name."""
+
+    def work() -> None:
+        bot = session.bot()
+        bot.check()
+        click.echo(f"{bot.settings.path or 'The defaults'}: no mistakes.")
+
+    raise SystemExit(guarded(session, work))
+
+
+@command.command(epilog="Example: bot config show  ·  bot config show --schema > bot.schema.json")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of bot.toml, for editors.")
+@click.pass_obj
+def show(session: Session, schema: bool) -> None:
+    """Show what is in force, and where each value comes from. Secrets are never shown."""
+    from bot.settings import dump, json_schema
+
+    def work() -> None:
+        if schema:
+            click.echo(json.dumps(json_schema(session.bot().plugins.components), indent=2))
+        else:
+            click.echo(json.dumps(dump(session.settings()), indent=2, ensure_ascii=False))
+
+    raise SystemExit(guarded(session, work))

@@ -1,0 +1,150 @@
+"""What all commands share: where the configuration is, how errors look, how work is run."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import click
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+    from bot.settings import Settings
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of the command line.
+
+    Attributes:
+        environ: the environment, with --config and --home as if they had been set there.
+    """
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    debug: bool = False
+
+    @classmethod
+    def make(cls, config: str | None, home: str | None, debug: bool) -> Session:
+        """Take the options before the command."""
+        environ = dict(os.environ)
+        if config is not None:
+            environ["BOT_CONFIG"] = config
+        if home is not None:
+            environ["BOT_HOME"] = home
+        debug = debug or environ.get("BOT_DEBUG", "") not in ("", "0")
+        logging.basicConfig(
+            level=logging.DEBUG if debug else logging.ERROR,
+            format="%(levelname)s %(name)s: %(message)s",
+            handlers=[_PrintableHandler()],
+        )
+        if not debug:
+            # What people must know reaches them as notices and errors, not as log lines.
+            logging.getLogger().setLevel(logging.CRITICAL)
+        return cls(environ, debug)
+
+    @property
+    def config_path(self) -> Path | None:
+        """The bot.toml in force."""
+        from bot.settings import find_config
+
+        return find_config(None, self.environ, Path.cwd())
+
+    def settings(self) -> Settings:
+        """Read the configuration; warnings go to the terminal."""
+        from bot.settings import read
+
+        settings = read(self.config_path, self.environ)
+        for warning in settings.warnings:
+            click.secho(f"Warning: {warning}", err=True, fg="yellow")
+        return settings
+
+    def bot(self) -> Bot:
+        """Make the bot that the configuration describes."""
+        from bot.app import Bot
+
+        made = Bot(self.settings(), environ=self.environ)
+        for loaded in made.plugins.loaded:
+            if loaded.error:
+                click.secho(
+                    f"Warning: a plugin was left out: {loaded.error}. `bot plugins doctor` "
+                    "tells more.",
+                    err=True,
+                    fg="yellow",
+                )
+        return made
+
+    def plugin_commands(self, group: click.Group) -> list[str]:
+        """Let the plugins add their commands; return what went wrong."""
+        from bot.app import installed
+        from bot.errors import BotError
+
+        try:
+            plugins = installed(self.settings(), self.environ)
+        except BotError as error:
+            return [f"Warning: the plugins' commands are not listed: {error}"]
+        failures = []
+        for impl in plugins.manager.hook.bot_commands.get_hookimpls():
+            try:
+                impl.function(cli=group)
+            except Exception as error:  # one plugin's mistake must not take the others' commands
+                failures.append(f"Warning: {impl.plugin_name}: bot_commands raised {error!r}")
+        return failures
+
+
+class _PrintableHandler(logging.StreamHandler[Any]):
+    """Log lines quote documents and plugins: cleaned like everything that is shown."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from bot.text import printable
+
+        return printable(super().format(record))
+
+
+def asynchronous(
+    function: Callable[Concatenate[Session, P], Coroutine[Any, Any, int | None]],
+) -> Callable[P, None]:
+    """Make a coroutine a command: run it, and turn errors into a sentence and an exit code.
+
+    What the coroutine returns is the exit code.
+    """
+
+    @click.pass_obj
+    @functools.wraps(function)
+    def run(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        code = guarded(session, lambda: asyncio.run(function(session, *args, **kwargs)))
+        if code:
+            sys.exit(code)
+
+    return run
+
+
+def guarded(session: Session, work: Callable[[], int | None]) -> int:
+    """Do some work; an error is told on standard error and becomes the exit code."""
+    from bot.errors import BotError
+    from bot.text import printable
+
+    try:
+        return work() or 0
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        click.echo("Stopped.", err=True)
+        return 130
+    except (BrokenPipeError, click.ClickException, click.exceptions.Exit):
+        raise
+    except Exception as error:
+        if session.debug:
+            raise
+        known = isinstance(error, BotError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        click.secho(f"Error: {printable(text)}", err=True, fg="red")
+        if not known:
+            click.echo("This is a defect; run it again with --debug and report it.", err=True)
+        return error.exit_code if isinstance(error, BotError) else 1

@@ -1,0 +1,119 @@
+"""`bot source`: where documents come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.session import Session, asynchronous, guarded
+
+
+@click.group()
+def command() -> None:
+    """Say where documents come from."""
+
+
+@command.command(
+    epilog="Example: bot source add handbook ./docs  ·  "
+    "bot source add wages ./wages.jsonl --readers group:hr"
+)
+@click.argument("name")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--type", "type_", help="folder, file, jsonl, …; guessed from PATH.")
+@click.option("--readers", multiple=True, metavar="PRINCIPAL",
+              help="Who may read it; everyone, unless told.")  # fmt: skip
+@click.option("--url", help="Where people find it: links become this and the path.")
+@click.pass_obj
+def add(
+    session: Session,
+    name: str,
+    path: Path,
+    type_: str | None,
+    readers: tuple[str, ...],
+    url: str | None,
+) -> None:
+    """Add a source to bot.toml (made when there is none).
+
+    PATH is a folder, a file, or a JSONL file with one document a line. `bot reindex` reads it.
+    """
+    from bot.errors import UsageError
+    from bot.indexing.builtin import guess_type
+    from bot.settings import add_source
+
+    def work() -> None:
+        if not path.exists():
+            raise UsageError(f"There is nothing at {path}; give a folder or a file.")
+        config = session.config_path or Path("bot.toml")
+        table: dict[str, object] = {
+            "type": type_ or guess_type(path),
+            "path": _relative(path, config),
+        }
+        if readers:
+            table["readers"] = list(readers)
+        if url:
+            table["url"] = url
+        add_source(config, name, table)
+        click.echo(f"{name} is in {config} now; `bot reindex` reads it.")
+
+    raise SystemExit(guarded(session, work))
+
+
+@command.command("list", epilog="Example: bot source list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@asynchronous
+async def list_(session: Session, as_json: bool) -> int:
+    """List the sources, and what the index holds of them."""
+    from psycopg.rows import dict_row
+
+    from bot.cli.output import print_rows
+    from bot.indexing.versions import QUERIES
+
+    async with session.bot() as bot:
+        async with bot.database.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            await cursor.execute(QUERIES["sources"])
+            indexed = {row["name"]: row for row in await cursor.fetchall()}
+        rows = [
+            {
+                "name": name,
+                "type": bot.settings.sources[name].type
+                if name in bot.settings.sources
+                else "not in bot.toml",
+                "readers": bot.settings.sources[name].readers
+                if name in bot.settings.sources
+                else None,
+                "documents": indexed[name]["documents"] if name in indexed else 0,
+                "unreadable": indexed[name]["unreadable"] if name in indexed else 0,
+                "synced": indexed[name]["synced_at"] if name in indexed else None,
+            }
+            for name in dict.fromkeys([*bot.settings.sources, *indexed])
+        ]
+    print_rows(rows, as_json=as_json, empty="There is no source; add one: bot source add NAME PATH")
+    return 0
+
+
+@command.command(epilog="Example: bot source remove handbook --yes")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@asynchronous
+async def remove(session: Session, name: str, yes: bool) -> int:
+    """Remove a source: from bot.toml, and its documents from the index."""
+    from bot.settings import remove_source
+
+    async with session.bot() as bot:
+        documents = await bot.count_documents(name)
+        if not yes:
+            click.confirm(f"Remove {name} and its {documents} documents?", abort=True)
+        if name in bot.settings.sources and bot.settings.path is not None:
+            remove_source(bot.settings.path, name)
+        await bot.forget_source(name)
+    click.echo(f"{name} is removed.")
+    return 0
+
+
+def _relative(path: Path, config: Path) -> str:
+    """Write the path as seen from bot.toml when it is below it, else in full."""
+    base = config.resolve().parent
+    whole = path.resolve()
+    return str(whole.relative_to(base)) if whole.is_relative_to(base) else str(whole)
