@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from bot.indexing.sync import Progress
     from bot.settings import Checked, Settings
 
+log = logging.getLogger(__name__)
+
 _ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _ID_LENGTH = 12
 
@@ -59,7 +63,7 @@ class Bot:
         self.settings = settings
         self.plugins = plugins or installed(settings, environ)
         self.home = home(settings, environ)
-        self.database = database or _database(settings, self.home)
+        self.database = database or database_of(settings, self.home)
         self._closing = AsyncExitStack()
         self._opened: tuple[Checked, Components] | None = None
 
@@ -239,6 +243,48 @@ class Bot:
             self.plugins.manager, "bot_feedback", timeout=self._limits.hook, feedback=given
         )
 
+    # -- channels -------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Serve every channel of bot.toml until cancelled.
+
+        A channel that fails is logged, and the others go on.
+
+        Raises:
+            UsageError: bot.toml has no channel.
+            PluginError: every channel has failed.
+        """
+        names = list(self.settings.channels)
+        if not names:
+            raise UsageError("bot.toml has no [channels.…]; add one, or use `bot chat`.")
+        served = await asyncio.gather(*map(self._serve_named, names))
+        raise PluginError("Every channel has failed: " + "; ".join(map(str, served)))
+
+    async def serve_one(self, type_: str, options: Mapping[str, Any]) -> None:
+        """Serve one channel that bot.toml need not name, with these settings."""
+        factory = self.plugins.component("channel", type_)
+        if factory is None:
+            raise PluginError(
+                f"The channel {type_!r} is not installed; run `pip install domainbot-{type_}`."
+            )
+        settings = factory.settings.model_validate(options)
+        await self._serve(await self._components.made("channel", type_, type_, settings))
+
+    async def _serve_named(self, name: str) -> Exception:
+        try:
+            await self._serve(await self._components.named("channel", name))
+        except Exception as error:
+            log.exception("the channel %s has failed", name)
+            return error
+        return PluginError(f"the channel {name} has ended")
+
+    async def _serve(self, channel: str) -> None:
+        found = dispatch.implementations(self.plugins.manager, "bot_serve", {channel})
+        if not found:
+            raise PluginError(f"{channel} does not implement bot_serve.")
+        # Called without a guard: a channel runs for days, and its cancellation must reach it.
+        await found[0].function(bot=self)
+
     # -- indexing -------------------------------------------------------------------------------
 
     async def sync(
@@ -272,6 +318,25 @@ class Bot:
             sync = Sync(self.database, self.plugins.manager, source, loader, builders, changed)
             finished.append(await sync.run())
         return finished
+
+    async def count_documents(self, source: str) -> int:
+        """Count what the ledger holds of a source."""
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(versions.QUERIES["count_documents"], {"name": source})
+            row = await cursor.fetchone()
+        return row[0] if row else 0
+
+    async def forget_source(self, name: str) -> None:
+        """Delete a source's documents from every index version and from the ledger.
+
+        Raises:
+            NotFound: nothing of it was ever indexed, and bot.toml does not know it.
+        """
+        from bot.indexing.sync import forget
+
+        known = await forget(self.database, self.plugins.manager, name)
+        if not known and name not in self.settings.sources:
+            raise NotFound(f"There is no source {name!r}; `bot source list` lists them.")
 
     def source(self, name: str) -> Source:
         """Read a source from the settings.
@@ -363,7 +428,8 @@ def home(settings: Settings, environ: Mapping[str, str]) -> Path:
     return settings.home or default_home(environ)
 
 
-def _database(settings: Settings, home: Path) -> Database:
+def database_of(settings: Settings, home: Path) -> Database:
+    """The database that the settings name, unopened."""
     if settings.database_url is not None:
         return Database(settings.database_url.reveal())
     from bot.embedded import EmbeddedServer

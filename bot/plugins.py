@@ -7,9 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 import pluggy
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Kind: TypeAlias = Literal["retriever", "generator", "channel", "loader", "splitter", "embedder"]
+
+SettingsModel: TypeAlias = "type[BaseModel]"
 
 GROUP = "bot"  # the entry-point group
 IMPORT_TIMEOUT = 10.0  # seconds for one plugin's import
@@ -69,7 +71,7 @@ class Component:
 
     kind: Kind
     type: str
-    settings: type[BaseModel]
+    settings: SettingsModel
     make: Callable[[str, Any, Context], object]
 
 
@@ -102,6 +104,7 @@ class Plugins:
         self.manager.add_hookspecs(hookspecs)
         self.loaded: list[Loaded] = []
         self._components: dict[tuple[Kind, str], Component] = {}
+        self._offered_by: dict[tuple[Kind, str], str] = {}
 
     def load(self, environ: Mapping[str, str], disabled: Iterable[str] = ()) -> None:
         """Load the installed plugins, or those that `BOT_PLUGINS` names, one at a time."""
@@ -122,7 +125,7 @@ class Plugins:
         try:
             self.manager.register(plugin, name)
             self.manager.check_pending()
-            self._collect(plugin)
+            self._collect(plugin, name)
         except Exception as error:
             if self.manager.has_plugin(name) and self.manager.get_plugin(name) is plugin:
                 self.manager.unregister(plugin)
@@ -142,15 +145,34 @@ class Plugins:
         """All factories, in the order of registration."""
         return list(self._components.values())
 
+    def offers(self, plugin: str) -> list[str]:
+        """List the components of one plugin, as `KIND TYPE`."""
+        return [
+            f"{c.kind} {c.type}"
+            for key, c in self._components.items()
+            if self._offered_by[key] == plugin
+        ]
+
+    def hooks(self, plugin: str) -> list[str]:
+        """List the hooks that one plugin implements."""
+        loaded = self.manager.get_plugin(plugin)
+        callers = self.manager.get_hookcallers(loaded) if loaded is not None else None
+        return sorted(caller.name for caller in callers or ())
+
     def migrations(self) -> list[Path]:
         """The folders of the plugins' migrations."""
         return [Path(folder) for folder in self.manager.hook.bot_migrations()]
 
     def _load(self, entry: importlib.metadata.EntryPoint, disabled: bool) -> Loaded:
         dist = entry.dist
-        about = {"distribution": dist.name, "version": dist.version} if dist else {}
+        about = Loaded(
+            name=entry.name,
+            distribution=dist.name if dist else "",
+            version=dist.version if dist else "",
+            disabled=disabled,
+        )
         if disabled:
-            return Loaded(name=entry.name, disabled=True, **about)
+            return about
         started = time.perf_counter()
         try:
             self.register(_imported(entry), entry.name)
@@ -158,19 +180,19 @@ class Plugins:
         except PluginError as failure:
             error = str(failure)
             log.warning("plugin left out: %s", error, exc_info=failure.__cause__)
-        return Loaded(name=entry.name, seconds=time.perf_counter() - started, error=error, **about)
+        return replace(about, seconds=time.perf_counter() - started, error=error)
 
-    def _collect(self, plugin: object) -> None:
-        """Take the plugin's factories; the first plugin that offers a type keeps it."""
+    def _collect(self, plugin: object, name: str) -> None:
+        """Take the plugin's factories: all of them, or none when one's type is taken."""
+        offered: dict[tuple[Kind, str], Component] = {}
         for impl in self.manager.hook.bot_components.get_hookimpls():
-            if impl.plugin is not plugin:
-                continue
-            for component in impl.function():
-                taken = self._components.setdefault((component.kind, component.type), component)
-                if taken is not component:
-                    raise PluginError(
-                        f"the {component.kind} type {component.type!r} is taken by another plugin"
-                    )
+            if impl.plugin is plugin:
+                offers = cast(Iterable[Component], impl.function())
+                offered |= {(one.kind, one.type): one for one in offers}
+        for kind, type_ in offered.keys() & self._components.keys():
+            raise PluginError(f"the {kind} type {type_!r} is taken by another plugin")
+        self._components |= offered
+        self._offered_by |= dict.fromkeys(offered, name)
 
 
 def _imported(entry: importlib.metadata.EntryPoint) -> object:

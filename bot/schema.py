@@ -19,6 +19,13 @@ from bot.errors import SchemaError
 _LOCK = 0x626F74  # pg_advisory_lock key: one upgrade at a time ("bot")
 
 
+SERVER = """
+select current_setting('server_version'),
+    (select extversion from pg_extension where extname = 'vector'),
+    pg_size_pretty(pg_database_size(current_database()))
+"""
+
+
 def core_migrations() -> Path:
     """The folder of the core's migrations: in the package, or beside it in a checkout."""
     package = Path(__file__).parent

@@ -22,7 +22,7 @@ from bot.document import Document, Found, Skipped, Source
 from bot.errors import DocumentError, HookFailed, IndexingError, SourceError
 from bot.indexing.building import BATCH, Builder
 from bot.indexing.ledger import Entry, Known, Ledger, content_hash
-from bot.indexing.versions import QUERIES, tell_index
+from bot.indexing.versions import QUERIES, tell_index, writable
 from bot.text import storable
 
 LOOKUP = 200  # documents compared with the ledger in one query
@@ -37,6 +37,7 @@ class Progress:
     Attributes:
         found: documents that the loader has told of; final when `listed`.
         done: documents looked at.
+        stored: documents looked at and, where they changed, stored.
         embedded: chunks embedded, those of unfinished batches included.
         problems: what could not be read, told for the first time: place and reason.
         finished: the sync has come to its end.
@@ -46,6 +47,7 @@ class Progress:
     found: int = 0
     listed: bool = False
     done: int = 0
+    stored: int = 0
     added: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -91,6 +93,8 @@ class Sync:
             async with self._listing() as items:
                 while batch := await self._next(items):
                     await self._look(connection, batch)
+                    if not self._pending:
+                        self.progress.stored = self.progress.done
                     self._tell()
             await self._flush()
             await self._delete_gone(connection)
@@ -254,6 +258,7 @@ class Sync:
                 for (document, digest, known), cut in zip(pending, cuts, strict=True)
             ]
         )
+        self.progress.stored = self.progress.done
         self._tell()
 
     async def _delete_gone(self, connection: Connection) -> None:
@@ -288,6 +293,23 @@ class Sync:
 
     def _tell(self) -> None:
         self._changed(self.progress)
+
+
+async def forget(database: Database, manager: pluggy.PluginManager, name: str) -> bool:
+    """Delete a source with its documents, in batches; False when there was none."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(QUERIES["source_documents"], {"name": name})
+        rows = await cursor.fetchall()
+    if not rows:
+        return False
+    row = rows[0][0]
+    ids = [document for _, document in rows if document is not None]
+    ledger = Ledger(database, manager, row, await writable(database))
+    for start in range(0, len(ids), DELETE):
+        await ledger.delete(ids[start : start + DELETE])
+    async with database.connection() as connection:
+        await connection.execute(QUERIES["delete_source"], {"source": row})
+    return True
 
 
 def _clean(document: Document, item: Document | Found) -> Document:

@@ -38,8 +38,12 @@ select s.name, s.type, s.synced_at,
     (select count(*) from unreadable u where u.source_id = s.id) as unreadable
 from source s order by s.name
 
--- name: source_id
-select id from source where name = %(name)s
+-- name: count_documents
+select count(*) from document d join source s on s.id = d.source_id where s.name = %(name)s
+
+-- name: source_documents
+-- One row more than there are documents: the source itself, for a source without any.
+select s.id, d.id from source s left join document d on d.source_id = s.id where s.name = %(name)s
 
 -- name: delete_source
 delete from source where id = %(source)s
