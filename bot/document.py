@@ -102,15 +102,18 @@ class Chunk:
     """A piece of a document, embedded, ready for an index.
 
     Attributes:
+        id: what `Passage.id` is when a retriever returns this chunk.
         document_id: the document's row in the ledger.
+        source: the source's name.
         ordinal: 0 for the document's first chunk, without gaps.
         text: exactly `document.text[start:end]`.
         vector: unit-length embedding, shape (dimensions,), float32.
         context: title and heading path, for people and for lexical search.
     """
 
+    id: str
     document_id: int
-    source_id: int
+    source: str
     ordinal: int
     start: int
     end: int

@@ -71,18 +71,24 @@ def content_hash(document: Document) -> bytes:
 
 
 class Ledger:
-    """The documents of one source."""
+    """The documents of one source.
+
+    Args:
+        source, name: the source's row and its name.
+    """
 
     def __init__(
         self,
         database: Database,
         manager: pluggy.PluginManager,
         source: int,
+        name: str,
         versions: Sequence[IndexVersion],
     ) -> None:
         self._database = database
         self._manager = manager
         self._source = source
+        self._name = name
         self._versions = versions
 
     async def known(self, keys: Collection[str]) -> dict[str, Known]:
@@ -176,7 +182,7 @@ class Ledger:
         chunks = [
             chunk
             for id_, entry in mine
-            for chunk in _chunks(self._source, id_, entry, entry.cuts[version.id])
+            for chunk in _chunks(self._name, id_, entry, entry.cuts[version.id])
         ]
         if chunks:
             await tell_index(self._manager, "bot_index_add", version, connection, chunks=chunks)
@@ -210,12 +216,13 @@ class Ledger:
             )
 
 
-def _chunks(source: int, document: int, entry: Entry, cuts: Sequence[Cut]) -> Iterable[Chunk]:
+def _chunks(source: str, document: int, entry: Entry, cuts: Sequence[Cut]) -> Iterable[Chunk]:
     readers = tuple(sorted(entry.readers))
     for ordinal, cut in enumerate(cuts):
         yield Chunk(
+            id=entry.document.passage_id or f"{source}/{entry.document.key}#{ordinal}",
             document_id=document,
-            source_id=source,
+            source=source,
             ordinal=ordinal,
             start=cut.start,
             end=cut.end,

@@ -137,7 +137,7 @@ class Sync:
         assert row is not None
         self._row, readers, begun = row
         versions = [builder.version for builder in self._builders]
-        self._ledger = Ledger(self._database, self._manager, self._row, versions)
+        self._ledger = Ledger(self._database, self._manager, self._row, self._source.name, versions)
         if frozenset(readers) != self._source.readers:
             # First of all: what was narrowed must not be read a minute longer.
             await self._ledger.change_source_readers(self._source.readers)
@@ -304,7 +304,7 @@ async def forget(database: Database, manager: pluggy.PluginManager, name: str) -
         return False
     row = rows[0][0]
     ids = [document for _, document in rows if document is not None]
-    ledger = Ledger(database, manager, row, await writable(database))
+    ledger = Ledger(database, manager, row, name, await writable(database))
     for start in range(0, len(ids), DELETE):
         await ledger.delete(ids[start : start + DELETE])
     async with database.connection() as connection:
