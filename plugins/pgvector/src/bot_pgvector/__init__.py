@@ -1,0 +1,92 @@
+"""Hybrid search in PostgreSQL with pgvector: the default retriever and its index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot import Component, Context, hookimpl
+
+if TYPE_CHECKING:
+    from bot import Chunk, IndexVersion
+    from bot.database import Connection
+
+
+class PgvectorSettings(BaseModel):
+    """`[retrievers.NAME]` with `type = "pgvector"`. All such retrievers share one index."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Literal["hybrid", "vector", "lexical"] = Field(
+        "hybrid", description="Search by meaning, by words, or by both."
+    )
+    candidates: int = Field(
+        40, ge=1, le=1000, description="How many chunks each search brings before they are fused."
+    )
+
+
+def make(name: str, settings: Any, context: Context) -> object:
+    from bot_pgvector.retrieval import Retriever
+
+    return Retriever(settings.mode, settings.candidates, context)
+
+
+@hookimpl
+def bot_components() -> list[Component]:
+    return [Component(kind="retriever", type="pgvector", settings=PgvectorSettings, make=make)]
+
+
+@hookimpl
+def bot_migrations() -> Path:
+    return Path(__file__).parent / "migrations"
+
+
+@hookimpl
+async def bot_index_begin(version: IndexVersion, connection: Connection) -> None:
+    from bot_pgvector import index
+
+    await index.begin(version, connection)
+
+
+@hookimpl
+async def bot_index_add(
+    version: IndexVersion, chunks: Sequence[Chunk], connection: Connection
+) -> None:
+    from bot_pgvector import index
+
+    await index.add(version, chunks, connection)
+
+
+@hookimpl
+async def bot_index_delete(
+    version: IndexVersion, document_ids: Sequence[int], connection: Connection
+) -> None:
+    from bot_pgvector import index
+
+    await index.delete(version, document_ids, connection)
+
+
+@hookimpl
+async def bot_index_readers(
+    version: IndexVersion, readers: Mapping[int, Sequence[str]], connection: Connection
+) -> None:
+    from bot_pgvector import index
+
+    await index.change_readers(version, readers, connection)
+
+
+@hookimpl
+async def bot_index_finish(version: IndexVersion, connection: Connection) -> None:
+    from bot_pgvector import index
+
+    await index.finish(version, connection)
+
+
+@hookimpl
+async def bot_index_drop(version: IndexVersion, connection: Connection) -> None:
+    from bot_pgvector import index
+
+    await index.drop(version, connection)

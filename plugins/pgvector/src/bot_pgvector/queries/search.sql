@@ -1,0 +1,78 @@
+-- Searching one index version. {index} is its schema, {permitted} the conditions below, as many
+-- as the question needs; {distance} is the expression that the vector index is built on.
+
+-- name: readable
+c.readers && %(principals)s
+
+-- name: in_sources
+c.source = any(%(sources)s)
+
+-- name: has_metadata
+c.metadata @> {value}
+
+-- name: settings
+-- For the whole connection: a generic plan would not see how few chunks a filter leaves.
+select set_config('plan_cache_mode', 'force_custom_plan', false),
+    set_config('hnsw.iterative_scan', 'relaxed_order', false),
+    set_config('hnsw.ef_search', %(ef_search)s, false)
+
+-- name: size
+select coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint from {index}.segment
+
+-- name: postings
+select term, data from {index}.posting where term = any(%(terms)s)
+
+-- name: nearest
+select c.id, (-({distance}))::float8 from {index}.chunk c
+where {permitted} order by {distance} limit %(limit)s
+
+-- name: count_permitted
+-- How many chunks the filters leave, counted no further than it matters.
+select count(*) from (select from {index}.chunk c where {permitted} limit %(limit)s) few
+
+-- name: nearest_of_few
+-- The same, exactly: collect what is permitted first, then sort.
+with few as materialized (select c.id, c.embedding from {index}.chunk c where {permitted})
+select c.id, (-({distance}))::float8 from few c order by {distance} limit %(limit)s
+
+-- name: passages
+-- Candidates of both searches: cosine for all of them, the lexical score as it was given.
+with found as (
+    select c.id, c.document_id, c.start, c.stop, c.passage_id, c.source, c.context, c.text,
+        c.readers, c.metadata, (-(c.embedding <#> %(vector)s))::float8 as cosine,
+        l.score as lexical
+    from (
+        select distinct on (id) id, score
+        from unnest(%(ids)s::bigint[], %(scores)s::float8[]) given(id, score)
+    ) l
+    join {index}.chunk c on c.id = l.id
+    where {permitted}
+), best as (
+    select *, cosine * %(semantic)s + lexical * (1 - %(semantic)s) as score from found
+    order by score desc, id limit %(k)s
+)
+select b.passage_id, b.source, b.text, b.context, b.readers, b.metadata, b.start, b.stop,
+    d.title, d.uri, b.score, (select count(*) from found where lexical > 0) as lexical_found
+from best b join document d on d.id = b.document_id
+order by b.score desc, b.id
+
+-- name: nearest_passages
+-- The vector search alone, in one round trip.
+with best as (
+    select c.*, (-({distance}))::float8 as score
+    from {index}.chunk c where {permitted} order by {distance} limit %(k)s
+)
+select b.passage_id, b.source, b.text, b.context, b.readers, b.metadata, b.start, b.stop,
+    d.title, d.uri, b.score, 0::bigint
+from best b join document d on d.id = b.document_id
+order by b.score desc, b.id
+
+-- name: few_passages
+-- The same, exactly.
+with few as materialized (select c.* from {index}.chunk c where {permitted}), best as (
+    select c.*, (-({distance}))::float8 as score from few c order by {distance} limit %(k)s
+)
+select b.passage_id, b.source, b.text, b.context, b.readers, b.metadata, b.start, b.stop,
+    d.title, d.uri, b.score, 0::bigint
+from best b join document d on d.id = b.document_id
+order by b.score desc, b.id
