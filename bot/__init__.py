@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.hookspecs import hookimpl as hookimpl
     from bot.plugins import Component as Component
     from bot.plugins import Context as Context
+    from bot.settings import Secret as Secret
     from bot.turn import EVERYONE as EVERYONE
     from bot.turn import Answer as Answer
     from bot.turn import Citation as Citation
@@ -43,6 +44,7 @@ _HOMES = {
     "bot.document": ("Chunk", "Document", "Found", "Piece", "Skipped", "Source"),
     "bot.hookspecs": ("hookimpl",),
     "bot.plugins": ("Component", "Context"),
+    "bot.settings": ("Secret",),
     "bot.turn": (
         "EVERYONE", "Answer", "Citation", "Delta", "Failed", "Feedback", "Finished", "Passage",
         "Prompt", "Status", "TextDelta", "Turn",

@@ -18,7 +18,7 @@ from bot.components import Components
 from bot.conversation import Limits, Machinery, Run
 from bot.database import Database
 from bot.document import Source
-from bot.errors import EmbeddingError, NotFound, UsageError
+from bot.errors import EmbeddingError, NotFound, PluginError, UsageError
 from bot.indexing import versions
 from bot.plugins import Plugins
 from bot.text import storable
@@ -77,7 +77,9 @@ class Bot:
             ConfigError: the file has mistakes; all of them are listed.
         """
         found = configuration.find_config(Path(path) if path else None, environ, Path.cwd())
-        return cls(configuration.read(found, environ), environ=environ)
+        made = cls(configuration.read(found, environ, deferred=True), environ=environ)
+        made.check()
+        return made
 
     async def __aenter__(self) -> Self:
         checked = self.check()
@@ -110,7 +112,8 @@ class Bot:
             self.settings,
             self.plugins.component,
             self.plugins.types,
-            [loaded.name for loaded in self.plugins.loaded if not loaded.error],
+            [one.name for one in self.plugins.loaded if not one.error and not one.disabled],
+            [one.name for one in self.plugins.loaded if one.error or one.disabled],
         )
 
     # -- answering ------------------------------------------------------------------------------
@@ -267,7 +270,7 @@ class Bot:
             raise PluginError(
                 f"The channel {type_!r} is not installed; run `pip install domainbot-{type_}`."
             )
-        settings = factory.settings.model_validate(options)
+        settings = factory.settings.model_validate(options, context=self._valid.context)
         await self._serve(await self._components.made("channel", type_, type_, settings))
 
     async def _serve_named(self, name: str) -> Exception:
@@ -343,6 +346,7 @@ class Bot:
 
         Raises:
             NotFound: there is none by that name.
+            PluginError: the plugin that loads it is broken or disabled.
         """
         if name not in self.settings.sources:
             known = ", ".join(sorted(self.settings.sources)) or "none yet"
@@ -350,11 +354,16 @@ class Bot:
                 f"There is no source {name!r} in bot.toml (there: {known}); add it with "
                 f"`bot source add {name} PATH`."
             )
+        table = self.settings.sources[name]
+        if ("loader", name) not in self._valid.types:
+            raise PluginError(
+                f"The plugin that loads {table.type!r} is not in use; run `bot plugins doctor`."
+            )
         return Source(
             name=name,
-            type=self._valid.types[("loader", name)],
-            settings=self._valid.options[("loader", name)],
-            readers=frozenset(self.settings.sources[name].readers),
+            type=table.type,
+            settings=self._valid.options["loader", name],
+            readers=frozenset(table.readers),
         )
 
     async def _seed(self) -> None:

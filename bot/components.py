@@ -67,11 +67,19 @@ class Components:
                 "`bot plugins list`."
             )
         digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:8]
-        settings = factory.settings.model_validate(options)
+        settings = factory.settings.model_validate(options, context=self._checked.context)
         return await self.made(kind, f"{type_}@{digest}", type_, settings)
 
     def described(self, kind: Kind, name: str) -> dict[str, Any]:
-        """Write a component's settings down as an index version keeps them."""
+        """Write a component's settings down as an index version keeps them.
+
+        Raises:
+            PluginError: its plugin is not in use.
+        """
+        if (kind, name) not in self._checked.types:
+            raise PluginError(
+                f"No plugin offers the {kind} that [index] asks for; run `bot plugins list`."
+            )
         options = self._checked.options[kind, name].model_dump(mode="json")
         return {"type": self._checked.types[kind, name], "options": options}
 

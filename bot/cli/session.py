@@ -58,11 +58,15 @@ class Session:
 
         return find_config(None, self.environ, Path.cwd())
 
-    def settings(self) -> Settings:
-        """Read the configuration; warnings go to the terminal."""
+    def settings(self, *, deferred: bool = False) -> Settings:
+        """Read the configuration; warnings go to the terminal.
+
+        Args:
+            deferred: leave mistakes to the bot's own check, which tells all of them at once.
+        """
         from bot.settings import read
 
-        settings = read(self.config_path, self.environ)
+        settings = read(self.config_path, self.environ, deferred=deferred)
         for warning in settings.warnings:
             click.secho(f"Warning: {warning}", err=True, fg="yellow")
         return settings
@@ -71,7 +75,7 @@ class Session:
         """Make the bot that the configuration describes."""
         from bot.app import Bot
 
-        made = Bot(self.settings(), environ=self.environ)
+        made = Bot(self.settings(deferred=True), environ=self.environ)
         for loaded in made.plugins.loaded:
             if loaded.error:
                 click.secho(
