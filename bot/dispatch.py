@@ -12,9 +12,17 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterator,
+)
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import pluggy
@@ -73,15 +81,18 @@ class Implementation:
 def implementations(
     manager: pluggy.PluginManager, hook: str, only: Collection[str] | None = None
 ) -> list[Implementation]:
-    """List a hook's implementations in the order of their registration.
+    """List a hook's implementations in the order of their registration, `tryfirst` before the
+    others and `trylast` after them.
 
     Args:
         only: names of plugins to keep; None keeps all.
     """
     caller: pluggy.HookCaller = getattr(manager.hook, hook)
+    # pluggy keeps them for calling from the end, so what is to be first stands last.
+    ordered = sorted(caller.get_hookimpls(), key=lambda impl: impl.trylast - impl.tryfirst)
     return [
         Implementation(impl.plugin_name, hook, impl.function, impl.argnames)
-        for impl in caller.get_hookimpls()
+        for impl in ordered
         if only is None or impl.plugin_name in only
     ]
 
@@ -131,8 +142,9 @@ async def stream(
 ) -> AsyncGenerator[Any]:
     """Iterate over what an implementation yields; each item must come within `timeout` seconds.
 
-    Takes an asynchronous iterator, a plain one (read on a thread), or one value. The iterator is
-    closed when the caller stops early.
+    Takes an asynchronous iterable, a plain iterator (read on a thread), a list, or one value. It
+    is read one item ahead, all in one task, so that the context variables and the timeouts that
+    it sets hold from one item to the next; it is closed when the caller stops early.
 
     Raises:
         HookFailed: it raised or hung.
@@ -140,18 +152,20 @@ async def stream(
     items = await one.call(timeout, **arguments)
     if isinstance(items, Iterator):
         items = _threaded(items)
-    if not isinstance(items, AsyncIterator):
-        if items is not None:
-            yield items
+    if not isinstance(items, AsyncIterable):
+        for item in items if isinstance(items, list | tuple) else [items]:
+            if item is not None:
+                yield item
         return
+    read: asyncio.Queue[Any] = asyncio.Queue(1)
+    reader = asyncio.ensure_future(_read(items, read))
     try:
-        while (item := await _next(one, items, timeout)) is not _END:
+        while (item := await _next(one, read, timeout)) is not _END:
             yield item
     finally:
-        if (close := getattr(items, "aclose", None)) is not None:
-            # A generator that will not close must not keep the turn from its end.
-            with suppress(Exception):
-                await within(close(), 1.0)
+        reader.cancel()
+        # A generator that will not close must not keep the turn from its end.
+        await asyncio.wait({reader}, timeout=1.0)
 
 
 async def within(awaitable: Any, timeout: float | None) -> Any:
@@ -161,7 +175,7 @@ async def within(awaitable: Any, timeout: float | None) -> Any:
         TimeoutError: it was not done in time.
         Exception: whatever it raised.
     """
-    task = asyncio.ensure_future(awaitable)
+    task = asyncio.ensure_future(_tamed(awaitable))
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout)
     except asyncio.CancelledError:
@@ -178,36 +192,68 @@ async def within(awaitable: Any, timeout: float | None) -> Any:
     return task.result()
 
 
+async def _tamed(awaitable: Any) -> Any:
+    """Await; what is no `Exception` is the plugin's failure, where asyncio would end the loop."""
+    try:
+        return await awaitable
+    except (asyncio.CancelledError, GeneratorExit, Exception):
+        raise
+    except BaseException as stop:
+        raise RuntimeError(describe(stop)) from stop
+
+
 async def in_thread(function: Callable[..., Any], **arguments: Any) -> Any:
     """Run a plain function on a daemon thread: a stuck one does not hold up the exit."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
+    thread = _Thread(f"hook {function}")
+    try:
+        return await thread.call(lambda: function(**arguments))
+    finally:
+        thread.end()
 
-    def settle(value: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
 
-    def run() -> None:
-        value: Any = None
-        error: BaseException | None = None
-        try:
-            value = context.run(function, **arguments)
-        except StopIteration:
-            value = _END  # cannot be raised into a future
-        except (SystemExit, KeyboardInterrupt) as stop:
-            error = RuntimeError(f"{type(stop).__name__}: {stop}")
-        except BaseException as caught:
-            error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, value, error)
+class _Thread:
+    """A daemon thread that does one thing after the other, in one context."""
 
-    threading.Thread(target=run, daemon=True, name=f"hook {function}").start()
-    return await future
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._work: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None]
+        self._work = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True, name=name).start()
+
+    def call(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._work.put((function, future))
+        return future
+
+    def end(self) -> None:
+        """Let the thread end when it has done what it was given."""
+        self._work.put(None)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            function, future = work
+            value: Any = None
+            error: BaseException | None = None
+            try:
+                value = self._context.run(function)
+            except Exception as caught:
+                # A StopIteration cannot be raised into a future.
+                stop = isinstance(caught, StopIteration)
+                error = RuntimeError(describe(caught)) if stop else caught
+            except BaseException as stop:
+                error = RuntimeError(describe(stop))
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(_settle, future, value, error)
+
+
+def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
 
 
 def describe(error: BaseException) -> str:
@@ -224,22 +270,51 @@ async def _result(one: Implementation, timeout: float | None, arguments: dict[st
         return Result(one.plugin, error=error)
 
 
-async def _next(one: Implementation, items: AsyncIterator[Any], timeout: float | None) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """The end of an iterator that failed."""
+
+    error: BaseException
+
+
+async def _read(items: AsyncIterable[Any], read: asyncio.Queue[Any]) -> None:
+    end: Any = _END
     try:
-        return await within(_step(items), timeout)
-    except _TooLate:
+        try:
+            async for item in items:
+                await read.put(item)
+        finally:
+            if (close := getattr(items, "aclose", None)) is not None:
+                await close()
+    except BaseException as error:  # also a SystemExit, which would end the loop
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            return  # nobody reads any more
+        end = _Raised(error)
+    await read.put(end)
+
+
+async def _next(one: Implementation, read: asyncio.Queue[Any], timeout: float | None) -> Any:
+    try:
+        async with asyncio.timeout(timeout):
+            item = await read.get()
+    except TimeoutError:
         raise one.failed(f"gave nothing for {timeout:g} s") from None
-    except Exception as error:
-        raise one.failed(f"raised {describe(error)}") from error
-
-
-async def _step(items: AsyncIterator[Any]) -> Any:
-    return await anext(items, _END)
+    if isinstance(item, _Raised):
+        raise one.failed(f"raised {describe(item.error)}") from item.error
+    return item
 
 
 async def _threaded(items: Iterator[Any]) -> AsyncIterator[Any]:
-    while (item := await in_thread(items.__next__)) is not _END:
-        yield item
+    """Read a plain iterator, all of it on one thread: what it opens may belong to its thread."""
+    thread = _Thread(f"stream {items}")
+    try:
+        while (item := await thread.call(lambda: next(items, _END))) is not _END:
+            yield item
+    finally:
+        if (close := getattr(items, "close", None)) is not None:
+            _forget(thread.call(close))
+        thread.end()
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import pluggy
 
@@ -114,6 +115,8 @@ class Plugins:
         for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
             if names is None or entry.name in names:
                 self.loaded.append(self._load(entry, entry.name in disabled))
+        for name in sorted((names or set()) - {loaded.name for loaded in self.loaded}):
+            self.loaded.append(Loaded(name=name, error=f"{name}: it is not installed"))
 
     def register(self, plugin: object, name: str) -> None:
         """Add one plugin, checked against the contract.
@@ -122,12 +125,15 @@ class Plugins:
             PluginError: it implements a hook that does not exist, or with arguments that the
                 hook does not have, or its name is taken.
         """
+        if self.manager.has_plugin(name):
+            raise PluginError(f"{name}: its name is taken by another plugin")
         try:
             self.manager.register(plugin, name)
             self.manager.check_pending()
+            self._refuse_wrappers(name)
             self._collect(plugin, name)
         except Exception as error:
-            if self.manager.has_plugin(name) and self.manager.get_plugin(name) is plugin:
+            if self.manager.get_plugin(name) is plugin:
                 self.manager.unregister(plugin)
             message = " ".join(str(error).split())
             raise PluginError(f"{name}: {message or type(error).__name__}") from error
@@ -160,34 +166,51 @@ class Plugins:
         return sorted(caller.name for caller in callers or ())
 
     def migrations(self) -> list[Path]:
-        """The folders of the plugins' migrations."""
-        return [Path(folder) for folder in self.manager.hook.bot_migrations()]
+        """The folders of the plugins' migrations; a plugin that names none is left out."""
+        folders: list[Path] = []
+        for impl in self.manager.hook.bot_migrations.get_hookimpls():
+            try:
+                folder = Path(bounded(impl.function, "bot_migrations"))
+                if not folder.is_dir():
+                    raise PluginError(f"there is no folder {folder}")
+            except Exception as error:
+                log.warning("%s: its migrations are left out: %s", impl.plugin_name, error)
+            else:
+                folders.append(folder)
+        return folders
 
     def _load(self, entry: importlib.metadata.EntryPoint, disabled: bool) -> Loaded:
-        dist = entry.dist
+        distribution, version = _distribution(entry)
         about = Loaded(
-            name=entry.name,
-            distribution=dist.name if dist else "",
-            version=dist.version if dist else "",
-            disabled=disabled,
+            name=entry.name, distribution=distribution, version=version, disabled=disabled
         )
         if disabled:
             return about
         started = time.perf_counter()
         try:
-            self.register(_imported(entry), entry.name)
+            try:
+                plugin = bounded(entry.load, "its import")
+            except PluginError as failure:
+                raise PluginError(f"{entry.name}: {failure}") from failure.__cause__
+            self.register(plugin, entry.name)
             error = ""
         except PluginError as failure:
             error = str(failure)
             log.warning("plugin left out: %s", error, exc_info=failure.__cause__)
         return replace(about, seconds=time.perf_counter() - started, error=error)
 
+    def _refuse_wrappers(self, name: str) -> None:
+        for caller in self.manager.get_hookcallers(self.manager.get_plugin(name)) or ():
+            for impl in caller.get_hookimpls():
+                if impl.plugin_name == name and (impl.wrapper or impl.hookwrapper):
+                    raise PluginError(f"{caller.name} is a wrapper; implement bot_around instead")
+
     def _collect(self, plugin: object, name: str) -> None:
         """Take the plugin's factories: all of them, or none when one's type is taken."""
         offered: dict[tuple[Kind, str], Component] = {}
         for impl in self.manager.hook.bot_components.get_hookimpls():
             if impl.plugin is plugin:
-                offers = cast(Iterable[Component], impl.function())
+                offers = bounded(partial(_listed, impl.function), "bot_components")
                 offered |= {(one.kind, one.type): one for one in offers}
         for kind, type_ in offered.keys() & self._components.keys():
             raise PluginError(f"the {kind} type {type_!r} is taken by another plugin")
@@ -195,8 +218,20 @@ class Plugins:
         self._offered_by |= dict.fromkeys(offered, name)
 
 
-def _imported(entry: importlib.metadata.EntryPoint) -> object:
-    """Import on a daemon thread, so that an import that hangs is left behind.
+def _listed(offer: Callable[[], Any]) -> list[Component]:
+    return list(offer())  # a generator runs here, not at the caller
+
+
+def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Name and version; empty when what is installed is broken, as a half-removed one is."""
+    try:
+        return (entry.dist.name, entry.dist.version) if entry.dist else ("", "")
+    except Exception:
+        return "", ""
+
+
+def bounded(function: Callable[[], Any], what: str) -> Any:
+    """Call a plugin's code on a daemon thread, so that one that hangs is left behind.
 
     Raises:
         PluginError: it raised, or did not end in time.
@@ -206,18 +241,16 @@ def _imported(entry: importlib.metadata.EntryPoint) -> object:
 
     def run() -> None:
         try:
-            outcome.append(entry.load())
+            outcome.append(function())
         except BaseException as error:  # a SystemExit in a plugin is the plugin's failure
             failure.append(error)
 
-    thread = threading.Thread(target=run, daemon=True, name=f"import {entry.name}")
+    thread = threading.Thread(target=run, daemon=True, name=what)
     thread.start()
     thread.join(IMPORT_TIMEOUT)
     if failure:
         error = failure[0]
-        raise PluginError(
-            f"{entry.name}: its import raised {type(error).__name__}: {error}"
-        ) from error
+        raise PluginError(f"{what} raised {type(error).__name__}: {error}") from error
     if not outcome:
-        raise PluginError(f"{entry.name}: its import did not end within {IMPORT_TIMEOUT:g} s")
+        raise PluginError(f"{what} did not end within {IMPORT_TIMEOUT:g} s")
     return outcome[0]
