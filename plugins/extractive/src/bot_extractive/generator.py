@@ -1,0 +1,83 @@
+"""Answering by quoting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+from bot import Delta, Turn, hookimpl
+from bot.dispatch import in_thread
+from bot.text import CJK
+from bot.turn import Prompt
+from bot_extractive.selection import Quote, select
+from bot_extractive.units import LONGEST, Unit
+
+REFUSAL = "I found nothing in the sources that answers this."
+_REFUSAL_ZH = "在现有资料中没有找到能回答这个问题的内容。"
+_REFUSAL_JA = "資料の中に、この質問の答えは見つかりませんでした。"
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_FENCE = re.compile(r"(?:>\s*)*(`{3,}|~{3,})")
+
+
+class Extractive:
+    """Quote the sentences of the passages that answer, each with its marker, or refuse."""
+
+    def __init__(self, max_sentences: int, threshold: float) -> None:
+        self._max_sentences = max_sentences
+        self._threshold = threshold
+
+    @hookimpl
+    async def bot_generate(self, turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:
+        """Stream the quotes in reading order."""
+        quotes: list[Quote] = await in_thread(
+            select,
+            question=prompt.question,
+            queries=prompt.queries,
+            passages=prompt.passages,
+            max_sentences=self._max_sentences,
+            threshold=self._threshold,
+        )
+        if not quotes:
+            yield Delta(text=_refusal(prompt.question), refusal=True)
+        for before, quote in pairwise([None, *quotes]):
+            assert quote is not None
+            if before is not None:
+                yield Delta(text=_between(before, quote))
+            text = _cut(quote.unit)
+            yield Delta(text=text, verbatim=True)
+            yield Delta(text=_mark(quote, text))
+
+
+def _refusal(question: str) -> str:
+    if _KANA.search(question):
+        return _REFUSAL_JA
+    return _REFUSAL_ZH if CJK.search(question) else REFUSAL
+
+
+def _between(before: Quote, after: Quote) -> str:
+    kinds = {before.unit.kind, after.unit.kind}
+    if before.marker != after.marker or "code" in kinds:
+        return "\n\n"
+    if kinds & {"item", "row", "line"}:
+        return "\n" if after.unit.kind != "prose" else "\n\n"
+    return " "
+
+
+def _cut(unit: Unit) -> str:
+    """Long code is cut after a line."""
+    if len(unit.text) <= LONGEST:
+        return unit.text
+    whole = unit.text.rfind("\n", 0, LONGEST)
+    return unit.text[: whole if whole > 0 else LONGEST]
+
+
+def _mark(quote: Quote, text: str) -> str:
+    """The marker; below what a marker on the same line would break, with the fence closed."""
+    marker = f"[{quote.marker}]"
+    if quote.unit.kind != "code":
+        return f"\n{marker}" if quote.unit.kind == "row" else f" {marker}"
+    fence = _FENCE.match(text)
+    assert fence is not None
+    closed = "\n" in text and text.rstrip().endswith(fence[1])
+    return f"\n{marker}" if closed else f"\n{fence[1]}\n{marker}"

@@ -1,0 +1,81 @@
+"""What can be quoted from a passage: sentences, list items, table rows, code blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from bot.sentences import sentences
+
+Kind: TypeAlias = Literal["prose", "line", "item", "row", "code", "heading", "rule"]
+
+LONGEST = 600  # characters of one quote
+
+_ITEM = re.compile(r"(?:>\s*)*(?:[-*+•·]|\d{1,3}[.)])\s")
+_LINK = re.compile(r"!?\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|https?://\S+")
+_ENDED = re.compile(r"[.!?。！？…:：;；\"'”’)\]」』）】*_`>]$")
+# As much as fits up to a space or a comma; what has neither is cut anywhere.
+_PIECE = re.compile(rf"(?s)\S.{{0,{LONGEST - 2}}}(?:(?<=[\s,;:，、；：])|$)|\S.{{0,{LONGEST - 1}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A part of a passage that is quoted whole: `passage.text[start:end]`."""
+
+    start: int
+    end: int
+    kind: Kind
+    text: str
+
+    @property
+    def leads_in(self) -> bool:
+        """It announces what comes after it."""
+        return self.text.endswith((":", "："))
+
+    @property
+    def is_links(self) -> bool:
+        """It is hardly more than links: a menu, a list of references."""
+        bare = _LINK.sub("", self.text)
+        return len(bare) < len(self.text) and len(bare.strip("-*+•·|>#., \t")) < 20
+
+
+def units(text: str) -> Iterator[Unit]:
+    """Yield the units of a text in reading order. None is longer than `LONGEST`, save code."""
+    for start, end in sentences(text):
+        kind = _kind(text[start:end])
+        if kind == "code":
+            yield Unit(start, end, kind, text[start:end])
+            continue
+        for line_start, line_end in _lines(text, start, end):
+            for match in _PIECE.finditer(text, line_start, line_end):
+                piece = match[0].rstrip()
+                yield Unit(match.start(), match.start() + len(piece), _kind(piece), piece)
+
+
+def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Take lines apart that only look like one sentence because none ends in a full stop.
+
+    Prose wrapped at some column goes on in lower case; list items and headings whose markup
+    is lost begin with a capital each.
+    """
+    lines = list(re.finditer(r"\S[^\n]*", text[start:end]))
+    if len(lines) > 1 and all(line[0][0].isupper() or line[0][0].isdigit() for line in lines[1:]):
+        return [(start + line.start(), start + line.end()) for line in lines]
+    return [(start, end)]
+
+
+def _kind(text: str) -> Kind:
+    bare = text.lstrip("> \t")
+    if bare.startswith(("```", "~~~")):
+        return "code"
+    if bare.startswith("#"):
+        return "heading"
+    if not re.search(r"\w", bare):
+        return "rule"
+    if bare.startswith("|"):
+        return "row"
+    if _ITEM.match(text):
+        return "item"
+    return "line" if len(bare) < 80 and not _ENDED.search(bare) else "prose"
