@@ -1,0 +1,124 @@
+"""The built-in components: loaders for folders, files and JSONL, and the structure splitter.
+
+A plugin like any other, registered as `builtin`; what needs time to import is imported by the
+factories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.hookspecs import hookimpl
+from bot.plugins import Component, Context
+
+MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd"})
+HTML = frozenset({".html", ".htm", ".xhtml"})
+JSONL = frozenset({".jsonl", ".ndjson"})
+INCLUDE = ("*.md", "*.markdown", "*.txt", "*.text", "*.rst", "*.html", "*.htm")
+EXCLUDE = ("node_modules", "bower_components", "site-packages", "__pycache__")
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileSettings(_Settings):
+    """`[sources.NAME]` with `type = "file"`."""
+
+    path: Path = Field(description="The file.")
+    url: str = Field("", description="Where people find it; the default is its `file://` address.")
+    max_bytes: int = Field(50_000_000, gt=0, description="A larger file is reported and left out.")
+
+
+class FolderSettings(_Settings):
+    """`[sources.NAME]` with `type = "folder"`."""
+
+    path: Path = Field(description="The folder.")
+    url: str = Field(
+        "",
+        description="Where people find it: a document's link is this and its path in the folder. "
+        "The default is its `file://` address.",
+    )
+    include: tuple[str, ...] = Field(INCLUDE, description="Patterns of the files to read.")
+    exclude: tuple[str, ...] = Field(
+        EXCLUDE, description="Patterns of files and folders to leave out."
+    )
+    hidden: bool = Field(False, description="Also read what begins with a dot.")
+    max_bytes: int = Field(50_000_000, gt=0, description="A larger file is reported and left out.")
+
+
+class JsonlSettings(_Settings):
+    """`[sources.NAME]` with `type = "jsonl"`."""
+
+    path: Path = Field(description="The JSONL file: one JSON object a line, in UTF-8.")
+    url: str = Field(
+        "",
+        description="Where people find a line without a `url` of its own: this and its `_id`. The "
+        "default is the file's `file://` address with the `_id` as fragment.",
+    )
+    max_line_bytes: int = Field(
+        10_000_000, gt=0, description="A longer line is reported and left out."
+    )
+
+
+class StructureSettings(_Settings):
+    """`[index.splitter]` with `type = "structure"`."""
+
+    max_tokens: int = Field(
+        200,
+        ge=16,
+        description="No piece has more of the embedder's tokens. The title and the headings are "
+        "embedded with it, so leave room for them.",
+    )
+    overlap: int = Field(
+        0, ge=0, description="Tokens that a piece repeats of the one before it in its section."
+    )
+
+    def model_post_init(self, context: Any) -> None:
+        if self.overlap * 2 > self.max_tokens:
+            raise ValueError("overlap must be at most half of max_tokens")
+
+
+@hookimpl
+def bot_components() -> Iterable[Component]:
+    return (
+        Component(kind="loader", type="folder", settings=FolderSettings, make=_folder),
+        Component(kind="loader", type="file", settings=FileSettings, make=_file),
+        Component(kind="loader", type="jsonl", settings=JsonlSettings, make=_jsonl),
+        Component(kind="splitter", type="structure", settings=StructureSettings, make=_structure),
+    )
+
+
+def guess_type(path: Path) -> Literal["folder", "file", "jsonl"]:
+    """Guess which loader reads a path."""
+    if path.is_dir():
+        return "folder"
+    return "jsonl" if path.suffix.lower() in JSONL else "file"
+
+
+def _folder(name: str, settings: FolderSettings, context: Context) -> object:
+    from bot.indexing.files import FolderLoader
+
+    return FolderLoader(settings)
+
+
+def _file(name: str, settings: FileSettings, context: Context) -> object:
+    from bot.indexing.files import FileLoader
+
+    return FileLoader(settings)
+
+
+def _jsonl(name: str, settings: JsonlSettings, context: Context) -> object:
+    from bot.indexing.jsonl import JsonlLoader
+
+    return JsonlLoader(settings)
+
+
+def _structure(name: str, settings: StructureSettings, context: Context) -> object:
+    from bot.indexing.splitting import StructureSplitter
+
+    return StructureSplitter(settings)

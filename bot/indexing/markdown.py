@@ -1,0 +1,126 @@
+"""What indexing needs to know of Markdown: its blocks, its headings, its front matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from markdown_it import MarkdownIt
+
+# The lines as markdown-it counts them; str.splitlines would also split at U+2028 and form feeds.
+_NEWLINE = re.compile(r"\r\n?+|\n")
+_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*(?:\r\n?|\n)")
+_FRONT_END = re.compile(r"(?:---|\.\.\.)[ \t]*$")
+_ENTRY = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:(?:[ \t]+(.*))?$")
+_FRONT_LIMIT = 200  # lines; a longer one is no front matter
+_HEADING_LIMIT = 300  # characters of a heading that are kept in paths and titles
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The start of a block.
+
+    Attributes:
+        start: position of its first line in the text.
+        depth: 0 for a block of the document itself, more inside lists, quotes and tables.
+        heading: 1 to 6 for a heading of the document itself, else 0.
+        title: a heading's text without its markup.
+    """
+
+    start: int
+    depth: int
+    heading: int = 0
+    title: str = ""
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Find the blocks of a text (CommonMark with tables), one for each position, in order."""
+    lines = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+    tokens = _block_parser().parse(text)
+    last = -1
+    for number, token in enumerate(tokens):
+        if token.map is None or token.nesting < 0 or token.type == "inline":
+            continue
+        start = lines[token.map[0]]
+        if start <= last:  # an item begins where its list begins
+            continue
+        last = start
+        if token.type == "heading_open" and token.level == 0:
+            yield Block(start, 0, int(token.tag[1]), _plain(tokens[number + 1].content))
+        else:
+            yield Block(start, token.level)
+
+
+def first_heading(text: str) -> str:
+    """Return the text's first first-level heading, or nothing."""
+    return next((b.title for b in blocks(text[:65_536]) if b.heading == 1 and b.title), "")
+
+
+def front_matter(text: str) -> tuple[dict[str, str | list[str]], str]:
+    """Take simple YAML front matter off a text.
+
+    Plain `key: value` lines and one-line lists are read; whatever is nested is left out.
+
+    Returns:
+        What it says, and the text after it. Without front matter: nothing, and the whole text.
+    """
+    opening = _FRONT_MATTER.match(text)
+    if opening is None:
+        return {}, text
+    entries: dict[str, str | list[str]] = {}
+    found = False
+    for line, end in _lines(text, opening.end()):
+        if _FRONT_END.match(line):
+            return (entries, text[end:].lstrip("\r\n")) if found else ({}, text)
+        if entry := _ENTRY.match(line):
+            found = True
+            value = _scalar((entry[2] or "").strip())
+            if value:
+                entries[entry[1]] = value
+        elif line.strip() and line[0] not in " \t#-":
+            return {}, text  # no YAML: the text begins with a rule
+    return {}, text
+
+
+def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
+    for _ in range(_FRONT_LIMIT):
+        newline = _NEWLINE.search(text, start)
+        if newline is None:
+            yield text[start:], len(text)
+            return
+        yield text[start : newline.start()], newline.end()
+        start = newline.end()
+
+
+def _scalar(value: str) -> str | list[str]:
+    if value[:1] == "[" and value[-1:] == "]":
+        items = (_unquoted(item.strip()) for item in value[1:-1].split(","))
+        return [item for item in items if item]
+    # Anchors, tags, block scalars, mappings and comments say nothing that is simple.
+    return "" if value[:1] in set("|>{[&*!#%@`") else _unquoted(value)
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return re.split(r"\s#", value, maxsplit=1)[0].rstrip()
+
+
+def _plain(source: str) -> str:
+    """Strip a heading's markup."""
+    inline = _inline_parser().parseInline(source[:_HEADING_LIMIT])[0].children or []
+    parts = (" " if "break" in token.type else token.content for token in inline
+             if token.type != "html_inline")  # fmt: skip
+    return " ".join("".join(parts).split())
+
+
+@cache
+def _block_parser() -> MarkdownIt:
+    return MarkdownIt("commonmark").enable("table").disable(["inline", "text_join"])
+
+
+@cache
+def _inline_parser() -> MarkdownIt:
+    return MarkdownIt("commonmark")

@@ -1,0 +1,272 @@
+"""The structure splitter: pieces that end where the text's own structure ends.
+
+A text is cut into units, each small enough for a piece: blocks where they fit, else sentences,
+else lines, else words, else tokens. Units are then packed into pieces, section by section, and a
+piece ends at the strongest boundary near its ideal size.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, takewhile
+from math import ceil
+from typing import Literal, NamedTuple
+
+from bot.document import Document, Piece, Span
+from bot.hookspecs import hookimpl
+from bot.indexing.builtin import StructureSettings
+from bot.indexing.markdown import blocks
+from bot.sentences import sentences
+
+# The strength of a boundary: 1 to 6 before a heading of that level, then these.
+BLOCK = 7
+DEEPEST = 9
+SENTENCE = 10
+LINE = 11
+WORD = 12
+
+SECTION = 3  # headings down to this level begin a new piece
+
+# A stretch this long counts as a token even where the embedder sees none: whoever reads a piece
+# pays for its characters, and an embedder may take a megabyte without spaces for one unknown word.
+STRETCH = 40
+
+_PARAGRAPH = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+(?:\r\n?+|\n)\s*+")
+
+
+class Unit(NamedTuple):
+    """What is never cut: a span that fits into a piece.
+
+    Attributes:
+        tokens: how many tokens begin in it.
+        strength: of the boundary at its start; the smaller, the better to cut there.
+        path: the headings above its text.
+    """
+
+    start: int
+    end: int
+    tokens: int
+    strength: int
+    path: tuple[str, ...]
+
+
+class StructureSplitter:
+    """Cuts documents at headings, blocks, sentences, lines, words or tokens, in this order."""
+
+    def __init__(self, settings: StructureSettings) -> None:
+        self._settings = settings
+
+    @hookimpl
+    def bot_split(self, document: Document, tokens: Sequence[Span]) -> list[Piece]:
+        settings = self._settings
+        return split(document.text, document.format, tokens, settings.max_tokens, settings.overlap)
+
+
+def split(
+    text: str,
+    format: Literal["markdown", "text"],
+    tokens: Sequence[Span],
+    max_tokens: int,
+    overlap: int = 0,
+) -> list[Piece]:
+    """Cut a text into pieces of at most `max_tokens` tokens, in time linear in its length.
+
+    Args:
+        tokens: character spans of the text's tokens, in order.
+        overlap: tokens that a piece repeats of the one before it, within a section.
+    """
+    ruler = _Ruler(text, tokens)
+    limit = max_tokens - overlap
+    pieces: list[Piece] = []
+    for section in _sections(list(_units(text, format, ruler, limit)), limit):
+        for number, packed in enumerate(_packed(section, limit)):
+            start = packed[0].start
+            if overlap and number:
+                start = ruler.back(start, overlap, section[0].start)
+            path = _common([unit.path for unit in packed])
+            pieces += _trimmed(text, start, packed[-1].end, path)
+    return pieces
+
+
+class _Ruler:
+    """Measures spans of a text in tokens: a token counts where it begins."""
+
+    def __init__(self, text: str, tokens: Sequence[Span]) -> None:
+        self._text = text
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        at = 0
+        for start, end in sorted(tokens):
+            self._stretch(at, start)
+            self._starts.append(start)
+            self._ends.append(min(end, start + STRETCH))
+            at = start + STRETCH
+        self._stretch(at, len(text))
+
+    def _stretch(self, at: int, until: int) -> None:
+        if at < until:
+            stretched = range(at, until, STRETCH)
+            self._starts += stretched
+            self._ends += stretched
+
+    def count(self, start: int, end: int) -> int:
+        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
+
+    def inside(self, position: int) -> bool:
+        """Tell whether a position lies inside a token."""
+        token = bisect_right(self._starts, position) - 1
+        return token >= 0 and self._starts[token] < position < self._ends[token]
+
+    def words(self, start: int, end: int, limit: int) -> Iterator[int]:
+        """Yield where to cut a span into even parts, before words where there are any."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        while last - first > limit:
+            left = last - first
+            size = ceil(left / ceil(left / limit))
+            first = self._word(first + size, first + size // 2)
+            yield self._starts[first]
+
+    def back(self, position: int, tokens: int, earliest: int) -> int:
+        """Go back by at most so many tokens, to the start of a word."""
+        last = bisect_left(self._starts, position)
+        first = max(last - tokens, bisect_left(self._starts, earliest))
+        words = (i for i in range(first, last) if self._begins_word(i))
+        return self._starts[next(words, first)] if first < last else position
+
+    def _word(self, token: int, lowest: int) -> int:
+        return next((i for i in range(token, lowest, -1) if self._begins_word(i)), token)
+
+    def _begins_word(self, token: int) -> bool:
+        start = self._starts[token]
+        return start > 0 and self._text[start - 1].isspace()
+
+
+def _units(text: str, format: str, ruler: _Ruler, limit: int) -> Iterator[Unit]:
+    marks = list(_markdown_marks(text) if format == "markdown" else _text_marks(text))
+    ends = [start for start, _, _ in marks[1:]] + [len(text)]
+    for (start, strength, path), end in zip(marks, ends, strict=True):
+        for at, until, each in _fitting(text, start, end, strength, ruler, limit):
+            yield Unit(at, until, ruler.count(at, until), each, path)
+
+
+def _markdown_marks(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """Yield where units may begin: position, strength, headings above.
+
+    A heading is one unit with the block that follows it: alone it says nothing.
+    """
+    headings: list[tuple[int, str]] = []
+    mark: tuple[int, int, tuple[str, ...]] = (0, BLOCK, ())
+    open_heading = False
+    for block in blocks(text):
+        if block.heading:
+            headings = [each for each in headings if each[0] < block.heading]
+            headings.append((block.heading, block.title))
+        if block.heading and open_heading:
+            mark = (*mark[:2], _path(headings))
+        elif block.heading or not open_heading:
+            if text[mark[0] : block.start].strip():
+                yield mark
+            strength = block.heading or min(BLOCK + block.depth, DEEPEST)
+            mark = (block.start, strength, _path(headings))
+        open_heading = bool(block.heading)
+    yield mark
+
+
+def _path(headings: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    return tuple(title for _, title in headings if title)
+
+
+def _text_marks(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    yield 0, BLOCK, ()
+    for blank in _PARAGRAPH.finditer(text):
+        if blank.start() > 0 and blank.end() < len(text):
+            yield blank.end(), BLOCK, ()
+
+
+def _fitting(
+    text: str, start: int, end: int, strength: int, ruler: _Ruler, limit: int
+) -> Iterator[tuple[int, int, int]]:
+    """Cut a span into spans that fit: into sentences, then lines, then words."""
+    if ruler.count(start, end) <= limit:
+        yield start, end, strength
+        return
+    if strength < SENTENCE:
+        finer, cuts = SENTENCE, [start + at for at, _ in sentences(text[start:end])]
+    elif strength < LINE:
+        finer, cuts = LINE, [start + m.end() for m in re.finditer(r"[\r\n]++", text[start:end])]
+    else:
+        finer, cuts = WORD, list(ruler.words(start, end, limit))
+    inner = [at for at in cuts if start < at < end and not ruler.inside(at)]
+    bounds = [start, *inner, end]
+    for number, (at, until) in enumerate(pairwise(bounds)):
+        if finer == WORD:
+            yield at, until, strength if number == 0 else WORD
+        else:
+            for a, b, each in _fitting(text, at, until, finer, ruler, limit):
+                yield a, b, strength if a == start else each
+
+
+def _sections(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:
+    """Group units by the headings that begin a new piece; join tiny neighbours."""
+    tiny = limit // 4
+    group: list[Unit] = []
+    path: tuple[str, ...] = ()
+    size = 0
+    for section in _by_heading(units):
+        own, added = section[0].path, sum(unit.tokens for unit in section)
+        related = own[:-1] in (path, path[:-1])
+        if group and related and size + added <= limit and min(size, added) < tiny:
+            group += section
+            path, size = _common([path, own]), size + added
+            continue
+        if group:
+            yield group
+        group, path, size = section, own, added
+    if group:
+        yield group
+
+
+def _by_heading(units: Sequence[Unit]) -> Iterator[list[Unit]]:
+    first = 0
+    for number, unit in enumerate(units):
+        if number > first and unit.strength <= SECTION:
+            yield list(units[first:number])
+            first = number
+    if first < len(units):
+        yield list(units[first:])
+
+
+def _packed(units: Sequence[Unit], limit: int) -> Iterator[Sequence[Unit]]:
+    """Pack units into pieces of about the same size, ending at strong boundaries."""
+    first = 0
+    left = sum(unit.tokens for unit in units)
+    while left > limit:
+        ideal = left / ceil(left / limit)
+        last, size, best, taken = first, 0, (DEEPEST * 10, 0.0), 0
+        for after in range(first + 1, len(units)):
+            size += units[after - 1].tokens
+            if size > limit:
+                break
+            # Below half of the ideal any boundary is as good as none: only the size counts.
+            strength = units[after].strength if size * 2 >= ideal else WORD + 1
+            score = (strength, abs(size - ideal))
+            if score <= best:
+                best, last, taken = score, after, size
+        yield units[first:last]
+        first, left = last, left - taken
+    yield units[first:]
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the headings that all paths begin with."""
+    pairs = zip(min(paths), max(paths), strict=False)
+    return tuple(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _trimmed(text: str, start: int, end: int, path: tuple[str, ...]) -> Iterator[Piece]:
+    part = text[start:end]
+    if visible := part.strip():
+        start += len(part) - len(part.lstrip())
+        yield Piece(start=start, end=start + len(visible), headings=path)
