@@ -120,6 +120,8 @@ class Chunk:
     text: str
     vector: Any
     readers: tuple[Principal, ...]
+    title: str = ""
+    uri: str = ""
     context: str = ""
     metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 

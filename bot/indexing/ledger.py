@@ -63,6 +63,7 @@ def content_hash(document: Document) -> bytes:
     parts = [
         document.text,
         document.title,
+        document.uri,
         document.format,
         document.passage_id,
         json.dumps(dict(document.metadata), sort_keys=True, default=str),
@@ -229,6 +230,8 @@ def _chunks(source: str, document: int, entry: Entry, cuts: Sequence[Cut]) -> It
             text=cut.text,
             vector=cut.vector,
             readers=readers,
+            title=entry.document.title,
+            uri=entry.document.uri,
             context=cut.context,
             metadata=entry.document.metadata,
         )

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot import Component, Context, hookimpl
 
 if TYPE_CHECKING:
-    from bot import Chunk, IndexVersion
     from bot.database import Connection
+    from bot.document import Chunk, IndexVersion
 
 
 class PgvectorSettings(BaseModel):

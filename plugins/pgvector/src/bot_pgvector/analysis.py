@@ -19,6 +19,7 @@ ANALYZER = "words-bigrams-1"
 
 _WORD = re.compile(r"\w+")
 _CJK_RUN = re.compile(f"({CJK.pattern}+)")
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 _REMEMBERED = 200_000  # words; bounds the memory of a long indexing run
 
 STOP_WORDS = frozenset(
@@ -48,8 +49,7 @@ def _fold(text: str) -> str:
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.lower())
     # Accents go, but not the marks that make Japanese and Korean syllables: those are composed.
-    bare = "".join(c for c in decomposed if not "\u0300" <= c <= "\u036f")
-    return unicodedata.normalize("NFC", bare)
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
 
 
 class _Terms(dict[str, tuple[str, ...]]):

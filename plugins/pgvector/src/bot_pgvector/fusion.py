@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 DEPTH = 10  # the first result is compared with this one
 
 
-def semantic_share(cosines: Sequence[float], lexical: NDArray[np.float64]) -> float:
+def semantic_share(cosines: Sequence[float], lexical: Sequence[float]) -> float:
     """Weigh the vector search between 0 and 1; the lexical search has the rest.
 
     Each ranker is trusted as far as its first result stands above its tenth: one that is blind to
     a language finds everything equally good.
     """
-    near = confidence(np.asarray(cosines, np.float64))
-    terms = confidence(lexical)
+    near, terms = confidence(cosines), confidence(lexical)
     return near / (near + terms) if near + terms > 0 else 1.0
 
 
-def confidence(scores: NDArray[np.float64]) -> float:
+def confidence(scores: Sequence[float]) -> float:
     """Tell how far the first of descending scores stands above the tenth."""
-    if not len(scores):
+    if not scores:
         return 0.0
     last = scores[DEPTH - 1] if len(scores) >= DEPTH else 0.0
-    return float(max(scores[0] - last, 0.0))
+    return max(scores[0] - last, 0.0)

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from bot.database import Connection
 from bot.document import Chunk, IndexVersion
 from bot_pgvector.analysis import ANALYZER
-from bot_pgvector.postings import POSTING, invert
+from bot_pgvector.postings import POSTING, invert, unpack
 from bot_pgvector.statements import GRAPH_LIMIT, INDEX, Statement, of, schema
 
 FANOUT = 8  # segments of one size that become one of the next: bounds what a question reads
@@ -132,7 +132,9 @@ async def _copy_chunks(
     statement: Statement, ids: Sequence[int], chunks: Sequence[Chunk], connection: Connection
 ) -> None:
     async with connection.cursor().copy(statement("copy_chunks")) as copy:
-        copy.set_types("int8 int8 int4 int4 int4 text text text text text[] jsonb vector".split())
+        copy.set_types(
+            "int8 int8 int4 int4 int4 text text text text text text text[] jsonb vector".split()
+        )
         for id_, chunk in zip(ids, chunks, strict=True):
             await copy.write_row(
                 (
@@ -143,6 +145,8 @@ async def _copy_chunks(
                     chunk.end,
                     chunk.id,
                     chunk.source,
+                    chunk.title,
+                    chunk.uri,
                     chunk.context,
                     chunk.text,
                     list(chunk.readers),
@@ -215,12 +219,11 @@ async def _compact(version: IndexVersion, connection: Connection) -> None:
         await reading.execute(statement("all_postings"))
         async for term, data in reading:
             postings = np.frombuffer(data, POSTING)
-            postings = postings[np.isin(postings["chunk"], alive)]
-            if len(postings):
-                kept.append((term, postings.tobytes()))
-                lengths.update(
-                    zip(postings["chunk"].tolist(), postings["length"].tolist(), strict=True)
-                )
+            ids, length, _ = unpack(postings)
+            still = np.isin(ids, alive)
+            if still.any():
+                kept.append((term, postings[still].tobytes()))
+                lengths.update(zip(ids[still].tolist(), length[still].tolist(), strict=True))
     await connection.execute(statement("empty_postings"))
     if kept:
         await _copy_segment(statement, len(alive), sum(lengths.values()), kept, connection)

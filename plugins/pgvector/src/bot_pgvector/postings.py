@@ -1,6 +1,6 @@
 """The inverted index: postings as bytes, and BM25 over them.
 
-A posting is seven bytes, so that joining two lists is joining their bytes, which PostgreSQL can
+A posting is one number, so that joining two lists is joining their bytes, which PostgreSQL can
 do by itself. Rarity and length are weighed when a question is asked, with the numbers of that
 moment, so documents may come and go. See Robertson, Zaragoza: "The Probabilistic Relevance
 Framework: BM25 and Beyond" (2009).
@@ -19,14 +19,25 @@ from numpy.typing import NDArray
 
 from bot_pgvector.analysis import terms
 
-POSTING = np.dtype([("chunk", "<u4"), ("length", "<u2"), ("count", "u1")])
+POSTING = np.dtype("<u8")
+"""One posting: the chunk's id << 32 | its length in terms << 16 | how often it has the term."""
 
 K1 = 0.9
 B = 0.4
 
-MOST = 5000  # chunks that a ranking keeps
-
 _DENSE = 1 << 22  # chunks: up to here adding into an array of all of them beats sorting
+_FAINT = 1e-3  # a bar so low that everything may pass
+
+_MOST = 0xFFFF  # of a length or a count
+
+
+def unpack(
+    postings: NDArray[np.uint64],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+    """Take postings apart into chunk ids, lengths and counts."""
+    ids = (postings >> 32).astype(np.uint32)
+    rest = postings.astype(np.uint32)
+    return ids, rest >> np.uint32(16), rest & np.uint32(_MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +71,8 @@ def invert(ids: Sequence[int], texts: Iterable[str]) -> Inverted:
         counts += counted.values()
         distinct.append(len(counted))
         lengths.append(len(found))
-    postings = np.empty(len(numbers), POSTING)
-    postings["chunk"] = np.repeat(np.asarray(ids, np.uint32), distinct)
-    postings["length"] = np.repeat(np.minimum(lengths, 0xFFFF), distinct)
-    postings["count"] = np.minimum(counts, 0xFF)
+    heads = np.asarray(ids, POSTING) << 32 | np.minimum(lengths, _MOST).astype(POSTING) << 16
+    postings = np.repeat(heads, distinct) | np.minimum(counts, _MOST).astype(POSTING)
     order = np.argsort(numbers, kind="stable")
     data = postings[order].tobytes()
     ends = np.cumsum(np.bincount(numbers, minlength=len(vocabulary))) * POSTING.itemsize
@@ -75,29 +84,54 @@ def invert(ids: Sequence[int], texts: Iterable[str]) -> Inverted:
     return Inverted(pairs, sum(lengths))
 
 
-@dataclass(frozen=True, slots=True)
 class Ranking:
-    """Chunks that hold a term of the question, the best first.
+    """BM25 of the chunks that hold a term of the question.
 
-    Attributes:
-        ids: shape (chunks,), int64.
-        scores: shape (chunks,), float64, between 0 and 1: the share of the highest score that
-            any chunk could get for this question.
+    Scores are between 0 and 1: the share of the highest score that any chunk could get.
     """
 
-    ids: NDArray[np.int64]
-    scores: NDArray[Any]
+    def __init__(self, ids: NDArray[np.uint32], weights: NDArray[np.float32]) -> None:
+        """Add up weights by chunk.
 
-    def score_of(self, ids: Sequence[int]) -> list[float]:
-        """Look up scores; 0 for a chunk that holds none of the terms, or is far behind."""
+        Args:
+            ids, weights: one posting each, shape (postings,).
+        """
+        self._first = int(ids.min()) if len(ids) else 0
+        span = int(ids.max()) - self._first + 1 if len(ids) else 0
+        if span <= _DENSE:
+            self._ids = None
+            self._sums = np.bincount(ids - np.uint32(self._first), weights, span)
+        else:
+            self._ids, places = np.unique(ids, return_inverse=True)
+            self._sums = np.bincount(places, weights)
+
+    def top(self, count: int) -> tuple[list[int], list[float]]:
+        """Return the best chunks, ids and scores, the best first; fewer when there are no more."""
+        if not len(self._sums):
+            return [], []
+        # Sorting all would take longer than everything else: raise a bar that few pass.
+        bar = float(self._sums.max())
+        places: NDArray[np.int64] = np.empty(0, np.int64)
+        while len(places) < count and bar > 0:
+            bar = bar / 2 if bar > _FAINT else 0.0
+            places = np.flatnonzero(self._sums > bar)
+        places = places[np.argsort(-self._sums[places], kind="stable")[:count]]
+        ids = places + self._first if self._ids is None else self._ids[places]
+        return ids.tolist(), self._sums[places].tolist()
+
+    def scores(self, ids: Sequence[int]) -> list[float]:
+        """Look chunks up; 0 for one that holds no term of the question."""
         wanted = np.asarray(ids, np.int64)
-        order = np.argsort(self.ids)
-        places = np.searchsorted(self.ids, wanted, sorter=order)
-        places = order[np.minimum(places, len(order) - 1)] if len(order) else order[:0]
-        if not len(places):
+        if not len(self._sums):
             return [0.0] * len(ids)
-        scores: list[float] = np.where(self.ids[places] == wanted, self.scores[places], 0).tolist()
-        return scores
+        if self._ids is None:
+            places = wanted - self._first
+            known = (places >= 0) & (places < len(self._sums))
+        else:
+            places = np.minimum(np.searchsorted(self._ids, wanted), len(self._ids) - 1)
+            known = self._ids[places] == wanted
+        found: list[float] = np.where(known, self._sums[np.where(known, places, 0)], 0.0).tolist()
+        return found
 
 
 def rank(
@@ -114,41 +148,19 @@ def rank(
     for term, data in found:
         parts.setdefault(term, []).append(data)
     average = max(tokens / max(chunks, 1), 1.0)
+    fixed, by_length = np.float32(K1 * (1 - B)), np.float32(K1 * B / average)
     ids: list[NDArray[np.uint32]] = []
     weights: list[NDArray[Any]] = []
     highest = 0.0
     for term, repeated in Counter(asked).items():
-        postings = np.frombuffer(b"".join(parts.get(term, ())), POSTING)
-        rarity = math.log((chunks + 1) / (len(postings) + 0.5)) * repeated
-        highest += rarity * (K1 + 1)
-        if len(postings):
-            count = postings["count"].astype(np.float32)
-            length = postings["length"].astype(np.float32)
-            weight = count / (count + (K1 * (1 - B) + K1 * B / average * length))
-            ids.append(postings["chunk"])
-            weights.append(weight * np.float32(rarity * (K1 + 1)))
+        chunk, length, count = unpack(np.frombuffer(b"".join(parts.get(term, ())), POSTING))
+        rarity = math.log((chunks + 1) / (len(chunk) + 0.5)) * repeated
+        highest += rarity
+        ids.append(chunk)
+        times = count.astype(np.float32)
+        # Without BM25's constant factor (k1 + 1): 1 is the most that a term can give.
+        share = times / (times + fixed + by_length * length.astype(np.float32))
+        weights.append(share * np.float32(rarity))
     if not ids:
-        return Ranking(np.empty(0, np.int64), np.empty(0, np.float64))
-    chosen, scores = _add_up(np.concatenate(ids), np.concatenate(weights))
-    order = np.argsort(-scores, kind="stable")
-    return Ranking(chosen[order], scores[order] / highest)
-
-
-def _add_up(
-    ids: NDArray[np.uint32], weights: NDArray[Any]
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Sum the weights of each id; keep the best thousands, which is all that is ever asked for."""
-    first = int(ids.min())
-    if int(ids.max()) - first < _DENSE:
-        sums = np.bincount(ids - np.uint32(first), weights=weights)
-        chosen = np.flatnonzero(sums)
-        scores = sums[chosen]
-        chosen += first
-    else:
-        chosen, inverse = np.unique(ids, return_inverse=True)
-        scores = np.bincount(inverse, weights=weights)
-    if len(chosen) > MOST:
-        best = np.argpartition(-scores, MOST)[:MOST]
-        best.sort()  # equal scores keep the order of the chunks
-        chosen, scores = chosen[best], scores[best]
-    return chosen.astype(np.int64), scores
+        return Ranking(np.empty(0, np.uint32), np.empty(0, np.float32))
+    return Ranking(np.concatenate(ids), np.concatenate(weights) / np.float32(highest))

@@ -13,8 +13,9 @@ from pgvector.psycopg import register_vector_async
 from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 
-from bot import Context, IndexVersion, Passage, Turn, hookimpl
+from bot import Context, Passage, Turn, hookimpl
 from bot.database import Connection
+from bot.document import IndexVersion
 from bot.errors import IndexingError
 from bot_pgvector.analysis import ANALYZER, terms
 from bot_pgvector.fusion import semantic_share
@@ -23,7 +24,7 @@ from bot_pgvector.statements import INDEX, SEARCH, search_statement
 
 FEW = 5000  # chunks that filters leave, up to which comparing with each is fast and exact
 
-_EF_SEARCH = 80  # candidates that a walk through the graph keeps: recall@10 above .99
+_EF_SEARCH = 40  # candidates that a walk through the graph keeps
 
 
 class Retriever:
@@ -118,23 +119,29 @@ class Search:
     ) -> list[Passage]:
         """Find the best chunks by terms, and by meaning too where there is a vector."""
         nearest, ranking = await self._candidates(asked, vector)
-        share = semantic_share([cosine for _, cosine in nearest], ranking.scores)
+        reach = self._reach
+        ids, scores = ranking.top(reach)
+        share = semantic_share([cosine for _, cosine in nearest], scores)
         if vector is None:
             share, vector = 0.0, np.zeros(self._version.dimensions, np.float32)
-        score_of = ranking.score_of([id_ for id_, _ in nearest])
-        reach = self._reach
+        near = [id_ for id_, _ in nearest]
+        near_scores = dict(zip(near, ranking.scores(near), strict=True))
         while True:
-            ids = [*(id_ for id_, _ in nearest), *ranking.ids[:reach].tolist()]
-            scores = [*score_of, *ranking.scores[:reach].tolist()]
+            candidates = near_scores | dict(zip(ids, scores, strict=True))
             cursor = await self._ask(
-                "passages", vector=vector, ids=ids, scores=scores, semantic=share
+                "passages",
+                vector=vector,
+                ids=list(candidates),
+                scores=list(candidates.values()),
+                semantic=share,
             )
             found = await cursor.fetchall()
             # The ranking knows nothing of readers and filters: look further while they take most.
             by_terms = found[0][-1] if found else 0
-            if by_terms >= self._arguments["k"] or reach >= len(ranking.ids):
+            if by_terms >= self._arguments["k"] or len(ids) < reach:
                 return [_passage(row) for row in found]
             reach *= 8
+            ids, scores = ranking.top(reach)
 
     async def _candidates(
         self, asked: Sequence[str], vector: NDArray[np.float32] | None
@@ -193,7 +200,7 @@ def _as_json(text: str) -> int | float | bool | None:
 
 
 def _passage(row: Sequence[Any]) -> Passage:
-    id_, source, text, context, readers, metadata, start, stop, title, uri, score, _ = row
+    id_, source, title, uri, context, text, start, stop, readers, metadata, score, _ = row
     return Passage(
         id=id_,
         text=text,

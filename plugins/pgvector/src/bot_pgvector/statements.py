@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import LiteralString, TypeAlias
 
 from psycopg import sql
 
@@ -18,7 +18,7 @@ SEARCH = load_queries(_FOLDER / "search.sql")
 
 GRAPH_LIMIT = 4000  # dimensions: HNSW holds half precision up to here, and single up to 2,000
 
-Statement: TypeAlias = Callable[[str], sql.Composed]
+Statement: TypeAlias = Callable[[str], LiteralString]
 
 
 @cache
@@ -31,8 +31,8 @@ def statements(version: int, dimensions: int) -> Statement:
     }
 
     @cache
-    def statement(name: str) -> sql.Composed:
-        return sql.SQL(INDEX[name]).format(**parts)
+    def statement(name: str) -> LiteralString:
+        return _written(sql.SQL(INDEX[name]).format(**parts))
 
     return statement
 
@@ -40,7 +40,7 @@ def statements(version: int, dimensions: int) -> Statement:
 @cache
 def search_statement(
     name: str, version: int, dimensions: int, sources: bool, filters: tuple[int, ...]
-) -> sql.Composed:
+) -> LiteralString:
     """Return a search query for one version.
 
     Args:
@@ -57,11 +57,21 @@ def search_statement(
             for each in range(values)
         ]
         conditions.append(sql.SQL("({})").format(sql.SQL(" or ").join(allowed)))
-    return sql.SQL(SEARCH[name]).format(
-        index=sql.Identifier(schema(version)),
-        permitted=sql.SQL(" and ").join(conditions),
-        distance=_distance(dimensions),
+    return _written(
+        sql.SQL(SEARCH[name]).format(
+            index=sql.Identifier(schema(version)),
+            permitted=sql.SQL(" and ").join(conditions),
+            distance=_distance(dimensions),
+        )
     )
+
+
+def _written(composed: sql.Composed) -> LiteralString:
+    """Write a query out once: a composed one would be written anew for each execution.
+
+    It is made of literals, identifiers and placeholders alone.
+    """
+    return composed.as_string(None)
 
 
 def of(version: IndexVersion) -> Statement:

@@ -13,6 +13,8 @@ create table {index}.chunk (
     stop        int not null,
     passage_id  text not null,
     source      text not null,
+    title       text not null,
+    uri         text not null,
     context     text not null,
     text        text not null,
     readers     text[] not null,
@@ -31,7 +33,7 @@ create table {index}.segment (
     tokens bigint not null
 );
 
--- data: seven bytes a posting: chunk (uint32), its length in terms (uint16), count (uint8).
+-- data: eight bytes a posting, one number: chunk << 32 | length in terms << 16 | count.
 create table {index}.posting (
     term    text collate "C" not null,
     segment int not null,
@@ -52,8 +54,8 @@ select pg_advisory_xact_lock(%(namespace)s, %(version)s)
 select nextval(pg_get_serial_sequence(%(table)s, 'id')) from generate_series(1, %(count)s)
 
 -- name: copy_chunks
-copy {index}.chunk (id, document_id, ordinal, start, stop, passage_id, source, context, text,
-    readers, metadata, embedding) from stdin (format binary)
+copy {index}.chunk (id, document_id, ordinal, start, stop, passage_id, source, title, uri,
+    context, text, readers, metadata, embedding) from stdin (format binary)
 
 -- name: add_segment
 insert into {index}.segment (chunks, tokens) values (%(chunks)s, %(tokens)s) returning id

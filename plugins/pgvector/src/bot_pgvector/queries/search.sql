@@ -36,43 +36,25 @@ with few as materialized (select c.id, c.embedding from {index}.chunk c where {p
 select c.id, (-({distance}))::float8 from few c order by {distance} limit %(limit)s
 
 -- name: passages
--- Candidates of both searches: cosine for all of them, the lexical score as it was given.
-with found as (
-    select c.id, c.document_id, c.start, c.stop, c.passage_id, c.source, c.context, c.text,
-        c.readers, c.metadata, (-(c.embedding <#> %(vector)s))::float8 as cosine,
-        l.score as lexical
-    from (
-        select distinct on (id) id, score
-        from unnest(%(ids)s::bigint[], %(scores)s::float8[]) given(id, score)
-    ) l
-    join {index}.chunk c on c.id = l.id
-    where {permitted}
-), best as (
-    select *, cosine * %(semantic)s + lexical * (1 - %(semantic)s) as score from found
-    order by score desc, id limit %(k)s
-)
-select b.passage_id, b.source, b.text, b.context, b.readers, b.metadata, b.start, b.stop,
-    d.title, d.uri, b.score, (select count(*) from found where lexical > 0) as lexical_found
-from best b join document d on d.id = b.document_id
-order by b.score desc, b.id
+-- Candidates of both searches: cosine for all of them, the lexical score as it was given. The
+-- last column counts those that the terms found.
+select c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start, c.stop, c.readers,
+    c.metadata,
+    (-(c.embedding <#> %(vector)s))::float8 * %(semantic)s + l.score * (1 - %(semantic)s) as score,
+    count(*) filter (where l.score > 0) over ()
+from unnest(%(ids)s::bigint[], %(scores)s::float8[]) l(id, score)
+join {index}.chunk c on c.id = l.id
+where {permitted} order by score desc, c.id limit %(k)s
 
 -- name: nearest_passages
--- The vector search alone, in one round trip.
-with best as (
-    select c.*, (-({distance}))::float8 as score
-    from {index}.chunk c where {permitted} order by {distance} limit %(k)s
-)
-select b.passage_id, b.source, b.text, b.context, b.readers, b.metadata, b.start, b.stop,
-    d.title, d.uri, b.score, 0::bigint
-from best b join document d on d.id = b.document_id
-order by b.score desc, b.id
+-- The vector search alone.
+select c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start, c.stop, c.readers,
+    c.metadata, (-({distance}))::float8, 0
+from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 
 -- name: few_passages
 -- The same, exactly.
-with few as materialized (select c.* from {index}.chunk c where {permitted}), best as (
-    select c.*, (-({distance}))::float8 as score from few c order by {distance} limit %(k)s
-)
-select b.passage_id, b.source, b.text, b.context, b.readers, b.metadata, b.start, b.stop,
-    d.title, d.uri, b.score, 0::bigint
-from best b join document d on d.id = b.document_id
-order by b.score desc, b.id
+with few as materialized (select * from {index}.chunk c where {permitted})
+select c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start, c.stop, c.readers,
+    c.metadata, (-({distance}))::float8, 0
+from few c order by {distance} limit %(k)s
