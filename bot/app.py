@@ -189,7 +189,7 @@ class Bot:
         k: int | None = None,
     ) -> Turn:
         """Make the turn that answers a question."""
-        question = storable(question).strip()[: self._limits.question]
+        question = storable(question).strip()
         if not question:
             raise UsageError("There is no question; write one after the command.")
         chosen = self.assistant(assistant)
@@ -198,7 +198,7 @@ class Bot:
             raise UsageError(f"You may not ask the assistant {assistant!r}; see its `askers`.")
         turn_id = new_id()
         if conversation and not history:
-            history = await record.history(self.database, channel, conversation)
+            history = await record.history(self.database, channel, conversation, asker)
         return Turn(
             id=turn_id,
             question=question,

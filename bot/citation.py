@@ -10,10 +10,17 @@ from bot.sentences import sentences
 from bot.text import CJK
 from bot.turn import Citation, Passage
 
-_MARKER = re.compile(r"([ \t]*)[\[【]\s*(\d{1,3}(?:\s*[,;、]\s*\d{1,3})*)\s*[\]】]")
+# Bounded, so that the longest marker still fits what is held back.
+_MARKER = re.compile(
+    r"(?<![ \t])([ \t]*)[\[【]\s{0,2}(\d{1,3}(?:\s{0,2}[,;、]\s{0,2}\d{1,3}){0,15})\s{0,2}[\]】]"
+)
 # What may still become a marker when more text comes.
-_OPEN = re.compile(r"[ \t]*(?:[\[【][\d\s,;、]{0,40})?$")
+_OPEN = re.compile(r"(?<![ \t])[ \t]*(?:[\[【][\d\s,;、]{0,127})?$")
+_UNCLOSED = re.compile(r"[\[【][\d\s,;、]*$")
+_FENCE = re.compile(r"^[ \t]*(?:```(?!.*```)|~~~)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
+_TELLING = 20  # a shorter claim, such as "No", stands in many words
+_TAIL = 2000  # characters looked back for a sentence
 
 
 class CitationStream:
@@ -27,6 +34,8 @@ class CitationStream:
         self._passages = passages
         self._held = ""
         self._said: list[str] = []
+        self._tail = ""  # the end of what was said, for the sentence that a marker stands behind
+        self._own = ""  # what was said that is no quotation
         self._claims: dict[int, str] = {}
 
     def feed(self, text: str, *, verbatim: bool = False) -> str:
@@ -60,33 +69,56 @@ class CitationStream:
         if not final and (tail := _OPEN.search(text)) is not None:
             cut = tail.start()
         self._held = text[cut:]
-        shown: list[str] = []
+        shown = ""
         at = 0
         for match in _MARKER.finditer(text, 0, cut):
-            shown.append(text[at : match.start()])
+            before = text[at : match.start()]
             at = match.end()
-            markers = self._known(match.group(2))
-            if markers:
-                claim = "".join([*self._said[-40:], *shown])
-                for marker in markers:
-                    self._claims.setdefault(marker, _last_sentence(claim))
-                shown.append(match.group(1) + "".join(f"[{marker}]" for marker in markers))
-        shown.append(text[at:cut])
-        return "".join(shown)
+            if _in_code(self._own + before):
+                shown += before + match.group()
+                self._own += before + match.group()
+                continue
+            shown += before
+            marked = self._marked(match, shown)
+            shown += marked
+            self._own += before + marked
+        self._own += text[at:cut]
+        return shown + text[at:cut]
+
+    def _marked(self, match: re.Match[str], shown: str) -> str:
+        """What stands where the answer has a marker."""
+        said = self._tail + shown
+        markers = self._known(match.group(2))
+        for marker in markers:
+            self._claims.setdefault(marker, _last_sentence(said))
+        if markers:
+            return match.group(1) + "".join(f"[{marker}]" for marker in markers)
+        # Inside another bracket, nothing would leave a marker that nobody checked: [1[9]2].
+        return "[]" if _UNCLOSED.search(said) else ""
 
     def _known(self, numbers: str) -> list[int]:
         found = [int(number) for number in re.findall(r"\d+", numbers)]
-        return [number for number in found if 1 <= number <= len(self._passages)]
+        known = (number for number in found if 1 <= number <= len(self._passages))
+        return list(dict.fromkeys(known))
 
     def _pass(self, text: str) -> str:
         if text:
             self._said.append(text)
+            self._tail = (self._tail + text)[-_TAIL:]
         return text
+
+
+def _in_code(text: str) -> bool:
+    """Whether a text ends inside a fence or between backticks, where brackets are code."""
+    if len(_FENCE.findall(text)) % 2:
+        return True
+    line = text.rpartition("\n")[2]
+    return line.count("`") % 2 == 1
 
 
 def _last_sentence(text: str) -> str:
     """The sentence that ends a text, without markers."""
-    plain = _MARKER.sub("", text[-2000:])
+    plain = _MARKER.sub("", text[-_TAIL:])
     spans = sentences(plain)
     return plain[slice(*spans[-1])] if spans else plain.strip()
 
@@ -106,7 +138,7 @@ def _cite(marker: int, passage: Passage, claim: str) -> Citation:
 
 def _quote(text: str, claim: str) -> str:
     """The passage's own sentence that says most of what is claimed; verbatim."""
-    if claim and claim in text:
+    if len(claim) > _TELLING and claim in text:
         return claim
     wanted = _terms(claim)
     best, best_share = "", 0.0

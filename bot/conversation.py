@@ -86,6 +86,10 @@ class Run:
         self._author = author
         self.turn = turn
         self._notices: list[str] = []  # for the person who asked
+        if len(turn.question) > self._limits.question:
+            cut = turn.question[: self._limits.question]
+            self.turn = replace(turn, question=cut, queries=(cut,))
+            self._notices.append(f"The question was cut after {len(cut)} characters.")
         self._problems: list[str] = []  # for operators
         self._timings: dict[str, float] = {}
         self._usage: Usage | None = None
@@ -150,8 +154,8 @@ class Run:
         for name in self.turn.assistant.retrievers:
             try:
                 names[await self._with.resolve("retriever", name)] = name
-            except BotError as error:
-                self._left_out(f"retriever:{name}", str(error))
+            except Exception as error:
+                self._left_out(f"retriever:{name}", dispatch.describe(error))
         results = await dispatch.gather(
             self._manager,
             "bot_retrieve",
@@ -159,8 +163,9 @@ class Run:
             timeout=self._limits.retrieve,
             turn=self.turn,
         )
+        results = [_checked(result) for result in results]
         self._note(results)
-        found = {names[r.plugin]: r.value or () for r in results if r.error is None}
+        found = {names[r.plugin]: r.value for r in results if r.error is None}
         if not found and self.turn.assistant.retrievers:
             raise GenerationError("None of the assistant's retrievers gave a result.")
         return found
@@ -182,8 +187,14 @@ class Run:
         )
         for failure in failures:
             self._left_out(failure.plugin, str(failure))
+        if reranked is None:
+            return fused
+        checked = _checked(dispatch.Result("reranker", reranked), "bot_rerank")
+        if checked.error is not None:
+            self._note([checked])
+            return fused
         # A reranker may reorder and drop; what it adds is checked like everything else.
-        return fused if reranked is None else ranking.readable(reranked, self.turn.principals)
+        return ranking.readable(checked.value, self.turn.principals)[: self.turn.k]
 
     async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[str]:
         generator = await self._with.resolve("generator", self.turn.assistant.generator)
@@ -214,7 +225,7 @@ class Run:
         return await prompt.build(self.turn, passages, limit, count)
 
     async def _deltas(self, generator: str, asked: Prompt) -> AsyncGenerator[Delta]:
-        """Stream from the generator; the first one that yields anything answers."""
+        """Stream from the generator; plain text becomes a delta."""
         found = dispatch.implementations(self._manager, "bot_generate", {generator})
         if not found:
             raise GenerationError(
@@ -242,7 +253,7 @@ class Run:
     async def _record_start(self) -> None:
         try:
             await record.start(self._with.database, self.turn, self._author)
-        except BotError as error:
+        except Exception as error:  # whatever it is, the person gets an answer
             self._unrecorded(error)
 
     async def _end(self, recording: asyncio.Future[None], error: str) -> Answer:
@@ -268,14 +279,19 @@ class Run:
             notices=self.notices,
             error="\n".join(filter(None, [error, *self._problems])),
         )
-        return await asyncio.shield(asyncio.ensure_future(self._record(recording, answer)))
+        recorded = asyncio.ensure_future(self._record(recording, answer))
+        try:
+            return await asyncio.shield(recorded)
+        except asyncio.CancelledError:
+            await asyncio.wait({recorded}, timeout=15.0)  # the loop may end right after us
+            raise
 
     async def _record(self, recording: asyncio.Future[None], answer: Answer) -> Answer:
         async with self._step("record"):
             await recording
             try:
                 await record.finish(self._with.database, self.turn, answer)
-            except BotError as error:
+            except Exception as error:  # whatever it is, the person gets the answer
                 self._unrecorded(error)
         await self._tell("bot_turn_finished", turn=self.turn, answer=answer)
         return replace(answer, notices=self.notices)
@@ -333,9 +349,29 @@ class Run:
         self._notices.append(f"{plugin} did not work and was left out.")
         self._problems.append(problem)
 
-    def _unrecorded(self, error: BotError) -> None:
-        log.error("turn %s is not recorded: %s", self.turn.id, error)
+    def _unrecorded(self, error: Exception) -> None:
+        log.error("turn %s is not recorded: %s", self.turn.id, error, exc_info=error)
         self._notices.append("This turn could not be recorded.")
 
     def _elapsed(self, begun: float) -> float:
         return round((time.perf_counter() - begun) * 1000, 3)
+
+
+def _checked(result: dispatch.Result, hook: str = "bot_retrieve") -> dispatch.Result:
+    """Refuse what is no list of passages: one careless plugin must not end the turn."""
+    if result.error is not None:
+        return result
+    passages = [] if result.value is None else result.value
+    if isinstance(passages, Sequence) and all(map(_is_passage, passages)):
+        return replace(result, value=passages)
+    error = HookFailed(result.plugin, hook, "gave something other than a list of passages")
+    log.warning("%s", error)
+    return replace(result, value=None, error=error)
+
+
+def _is_passage(value: object) -> bool:
+    return (
+        isinstance(value, Passage)
+        and isinstance(value.text, str)
+        and isinstance(value.readers, frozenset)
+    )

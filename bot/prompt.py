@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
@@ -20,6 +21,9 @@ UNSUPPORTED = (
     "Only when the sources do not hold the answer, answer from your own knowledge and say "
     "plainly that no source supports it."
 )
+
+# What a model may read as the end or the start of a source, however it is written.
+_DELIMITER = re.compile(r"<(?=\W{0,8}source)", re.IGNORECASE)
 
 _ANSWER_SHARE = 0.25  # of the context limit, kept free for the answer
 _HISTORY_SHARE = 0.25
@@ -76,9 +80,9 @@ def _sources(passages: Sequence[Passage]) -> str:
 
 
 def _source(number: int, passage: Passage) -> str:
-    """One delimited source; its text cannot close its own delimiter."""
-    title = passage.title.replace('"', "'").replace("\n", " ")
-    text = passage.text.replace("</source", "<\\/source")
+    """One delimited source; its text can neither close its delimiter nor open another."""
+    title = _DELIMITER.sub("&lt;", " ".join(passage.title.replace('"', "'").split()))
+    text = _DELIMITER.sub("&lt;", passage.text)
     return f'<source number="{number}" title="{title}">\n{text}\n</source>'
 
 
@@ -94,6 +98,8 @@ async def _newest(
         if room < 0:
             break
         kept.append((role, text))
+    while kept and kept[-1][0] == "assistant":  # an answer without its question
+        kept.pop()
     return kept[::-1]
 
 
@@ -102,9 +108,10 @@ async def _fitting(passages: Sequence[Passage], room: int, count: CountTokens) -
     for passage in passages:
         cost = await count(_source(len(chosen) + 1, passage))
         if cost > room:
-            if not chosen and room > 0:  # half an answer's source is better than none
-                kept = len(passage.text) * room // (cost + 1)
-                chosen.append(replace(passage, text=passage.text[:kept]))
+            kept = len(passage.text) * room // (cost + 1)
+            if not chosen and kept > 0:  # half an answer's source is better than none
+                end = None if passage.start is None else passage.start + kept
+                chosen.append(replace(passage, text=passage.text[:kept], end=end))
             break
         room -= cost
         chosen.append(passage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from psycopg.types.json import Jsonb
 
 from bot.database import Database, load_queries
 from bot.errors import NotFound
-from bot.text import storable
-from bot.turn import Answer, Feedback, Message, Turn
+from bot.text import cleaned
+from bot.turn import EVERYONE, Answer, Feedback, Message, Principal, Turn
 
 QUERIES = load_queries(Path(__file__).parent / "queries" / "turns.sql")
 
@@ -29,8 +29,8 @@ async def start(database: Database, turn: Turn, author: str) -> None:
                 "channel": turn.conversation.channel,
                 "key": turn.conversation.key,
                 "assistant": turn.assistant.name,
-                "author": author,
-                "question": turn.question,
+                "author": cleaned(author),
+                "question": cleaned(turn.question),
                 "turn": turn.id,
                 "attempt": turn.attempt,
                 "principals": sorted(turn.principals),
@@ -41,32 +41,46 @@ async def start(database: Database, turn: Turn, author: str) -> None:
 async def finish(database: Database, turn: Turn, answer: Answer) -> None:
     """Store the answer with its citations and timings."""
     citations = [
-        {**asdict(citation), "readers": sorted(citation.readers)} for citation in answer.citations
+        {
+            **{key: _cleaned(value) for key, value in asdict(citation).items()},
+            "readers": sorted(citation.readers),
+        }
+        for citation in answer.citations
     ]
     async with database.connection() as connection:
         await connection.execute(
             QUERIES["finish"],
             {
                 "turn": turn.id,
-                "text": storable(answer.text),
+                "text": cleaned(answer.text),
                 "outcome": answer.outcome.value,
                 "generator": answer.generator,
-                "queries": list(turn.queries),
+                "queries": [cleaned(query) for query in turn.queries],
                 "index": turn.index.id if turn.index else None,
                 "timings": Jsonb(dict(answer.timings)),
                 "usage": Jsonb(asdict(answer.usage)) if answer.usage else None,
-                "notices": list(answer.notices),
-                "error": storable(answer.error),
+                "notices": [cleaned(notice) for notice in answer.notices],
+                "error": cleaned(answer.error),
                 "citations": Jsonb(citations),
             },
         )
 
 
-async def history(database: Database, channel: str, key: str) -> tuple[Message, ...]:
-    """Read the newest messages of a conversation, oldest first."""
+async def history(
+    database: Database,
+    channel: str,
+    key: str,
+    principals: Collection[Principal] = (EVERYONE,),
+) -> tuple[Message, ...]:
+    """Read the newest messages of a conversation, oldest first.
+
+    Args:
+        principals: who asks; an answer that cites what they may not read is left out.
+    """
     async with database.connection() as connection:
         cursor = await connection.execute(
-            QUERIES["history"], {"channel": channel, "key": key, "limit": HISTORY}
+            QUERIES["history"],
+            {"channel": channel, "key": key, "limit": HISTORY, "principals": list(principals)},
         )
         return tuple(
             Message(role=role, text=text, author=author, at=at)
@@ -101,10 +115,14 @@ async def feedback(database: Database, given: Feedback) -> None:
             QUERIES["feedback"],
             {
                 "turn": given.turn,
-                "author": given.author,
+                "author": cleaned(given.author),
                 "good": given.good,
-                "comment": storable(given.comment),
+                "comment": cleaned(given.comment),
             },
         )
         if cursor.rowcount == 0:
             raise NotFound(f"No turn is called {given.turn!r}; the id stands below each answer.")
+
+
+def _cleaned(value: Any) -> Any:
+    return cleaned(value) if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +14,8 @@ import click
 from bot.errors import UsageError
 from bot.text import printable
 from bot.turn import Answer, Citation, Event, Failed, Finished, TextDelta
+
+_INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 async def print_answer(events: AsyncIterator[Event], out: TextIO) -> int:
@@ -82,13 +85,13 @@ def answer_json(answer: Answer) -> str:
 
 def dumps(value: Any) -> str:
     """Write JSON in one line; dates in ISO 8601."""
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return _visible(json.dumps(value, ensure_ascii=False, default=_plain))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print a listing: a table on a terminal, tab-separated lines in a pipe, or JSON."""
     if as_json:
-        click.echo(json.dumps(list(rows), ensure_ascii=False, default=_plain, indent=2))
+        click.echo(_visible(json.dumps(list(rows), ensure_ascii=False, default=_plain, indent=2)))
     elif not rows:
         click.echo(empty, err=True)
     elif sys.stdout.isatty():
@@ -128,6 +131,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value))
     return printable(str(value)).replace("\n", " ")
+
+
+def _visible(text: str) -> str:
+    """Escape what JSON allows in a string and a terminal would obey, or UTF-8 cannot write."""
+    return _INVISIBLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _plain(value: Any) -> Any:

@@ -37,11 +37,15 @@ from jsonb_to_recordset(%(citations)s) as c
      readers jsonb)
 
 -- name: history
--- What was said in a conversation, the newest messages, oldest first.
+-- What was said in a conversation, the newest messages, oldest first; without failures, and
+-- without answers that cite what the asker may not read.
 select role, text, author, created_at from (
     select m.id, m.role, m.text, m.author, m.created_at
     from message m join conversation c on c.id = m.conversation_id
-    where c.channel = %(channel)s and c.key = %(key)s
+    where c.channel = %(channel)s and c.key = %(key)s and m.text <> ''
+        and not exists (
+            select from turn t join citation i on i.turn_id = t.id
+            where t.answer_id = m.id and not i.readers && %(principals)s::text[])
     order by m.id desc limit %(limit)s
 ) newest order by id
 
