@@ -156,7 +156,8 @@ class _Checker:
             self.mistakes += from_pydantic(error, factory.settings, options, key)
             return
         except Exception as error:  # a plugin's validator must not hide the other mistakes
-            text = f"the {kind} {type_} cannot check it ({type(error).__name__})"
+            reason = str(error) if isinstance(error, ValueError) else ""
+            text = reason or f"the {kind} {type_} cannot check it ({type(error).__name__})"
             self.mistakes.append(Mistake(key, text))
             return
         self.checked.types[kind, name] = type_

@@ -24,15 +24,18 @@ class Mistake:
     text: str
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Say which name was probably meant, or which there are."""
-    names = sorted(set(valid))
-    folded = {each.lower(): each for each in names}
-    if close := get_close_matches(name.lower(), folded, n=1, cutoff=0.6):
-        return f'; did you mean "{folded[close[0]]}"?'
-    if not names or len(names) > _SHOWN:
+def nearest(name: str, valid: Iterable[str], prefix: str = "") -> str:
+    """Say which name was probably meant, or which there are.
+
+    Args:
+        prefix: of an environment variable, when that is what is named.
+    """
+    shown = {each.lower(): prefix + each.upper() if prefix else each for each in valid}
+    if close := get_close_matches(name.lower(), shown, n=1, cutoff=0.6):
+        return f'; did you mean "{shown[close[0]]}"?'
+    if not shown or len(shown) > _SHOWN:
         return ""
-    return f"; there is {', '.join(names)}"
+    return f"; known: {', '.join(sorted(shown.values()))}"
 
 
 def told(mistakes: Iterable[Mistake], origin: Origin) -> ConfigError:

@@ -207,9 +207,9 @@ class Settings(BaseModel):
     @field_validator("home", mode="before")
     @classmethod
     def _find_home(cls, value: object, info: ValidationInfo) -> object:
-        if not isinstance(value, str):
+        if value is None or isinstance(value, Path):
             return value
-        if not value or "\0" in value:
+        if not isinstance(value, str) or not value or "\0" in value:
             raise ValueError("is not the name of a folder")
         above = info.context["folder"] if info.context else Path.cwd()
         return (Path.cwd() if isinstance(value, FromEnvironment) else above) / _expanded(value)

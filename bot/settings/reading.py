@@ -114,8 +114,8 @@ def _overlay(
             continue
         parts = variable.removeprefix(PREFIX).lower().split("__")
         if parts[0] not in Settings.model_fields or "" in parts or len(parts) > MAX_DEPTH:
-            known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
-            warnings.append(f"{variable} is no setting{nearest(variable, known).rstrip('?')}.")
+            hint = nearest(parts[0], Settings.model_fields, PREFIX).rstrip("?")
+            warnings.append(f"{variable} is no setting{hint}.")
             continue
         key, table = _table(data, parts)
         value, inside = _value(environ[variable], variable, plain=parts[0] in PLAIN)
