@@ -18,6 +18,8 @@ from bot.settings.reading import load
 
 EMPTY = "# Every default is in force.\n"
 
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")  # str.splitlines knows more line ends than TOML
+
 
 def add_source(path: Path, name: str, table: Mapping[str, Any]) -> None:
     """Add `[sources.NAME]` at the end; the file is made when there is none.
@@ -38,8 +40,10 @@ def add_source(path: Path, name: str, table: Mapping[str, Any]) -> None:
         raise UsageError(f"{path} has a source {name!r} already; choose another name.")
     added = tomlkit.dumps({"sources": {name: dict(table)}})
     whole = f"{text.rstrip()}\n\n{added}" if text.strip() else added
+    if "\r\n" in text:
+        whole = text.rstrip() + whole[len(text.rstrip()) :].replace("\n", "\r\n")
     data.setdefault("sources", {})[name] = dict(table)
-    _write(path, text, whole, data, f"add this by hand:\n{added}")
+    _write(path, whole, data, f"add this by hand:\n{added}")
 
 
 def remove_source(path: Path, name: str) -> None:
@@ -55,8 +59,8 @@ def remove_source(path: Path, name: str) -> None:
     del data["sources"][name]
     if not data["sources"]:
         del data["sources"]
-    kept = _without(text.splitlines(keepends=True), entries, ("sources", name))
-    _write(path, text, kept if kept.strip() else EMPTY, data, f"remove {name} by hand")
+    kept = _without(_LINE.findall(text), entries, ("sources", name))
+    _write(path, kept if kept.strip() else EMPTY, data, f"remove {name} by hand")
 
 
 def _sources(data: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -93,10 +97,8 @@ def _without(lines: list[str], entries: list[Entry], key: tuple[str, str]) -> st
     return "".join(line for number, line in enumerate(lines, 1) if number not in gone)
 
 
-def _write(path: Path, old: str, new: str, meant: Mapping[str, Any], otherwise: str) -> None:
+def _write(path: Path, new: str, meant: Mapping[str, Any], otherwise: str) -> None:
     """Replace the file in one step, after making sure that it says what is meant."""
-    if "\r\n" in old:
-        new = new.replace("\r\n", "\n").replace("\n", "\r\n")
     try:
         right = tomllib.loads(new) in (meant, {**meant, "sources": {}})
     except tomllib.TOMLDecodeError:

@@ -134,7 +134,8 @@ def _table(data: dict[str, Any], parts: list[str]) -> tuple[Key, dict[str, Any] 
     for part in parts:
         if key:
             table = table.setdefault(key[-1], {}) if isinstance(table, dict) else None
-        names = {name.lower().replace("-", "_"): name for name in table or ()}
+        spelled = table if isinstance(table, dict) else ()
+        names = {name.lower().replace("-", "_"): name for name in spelled}
         key.append(names.get(part, part))
     return tuple(key), table if isinstance(table, dict) else None
 
@@ -162,20 +163,20 @@ def _validated(data: dict[str, Any], context: dict[str, Any]) -> tuple[Settings,
         except ValidationError as error:
             found = from_pydantic(error, Settings, data)
         mistakes += found
-        for one in found:
-            _leave_out(data, one.key)
+        for key in {tuple(_names(data, one.key)) for one in found}:
+            _leave_out(data, key)
 
 
-def _leave_out(data: dict[str, Any], key: Key) -> None:
-    """Remove the smallest table entry that holds a key."""
-    *above, last = _names(data, key)
+def _leave_out(data: dict[str, Any], key: tuple[str, ...]) -> None:
+    *above, last = key
     table = data
     for name in above:
-        table = table[name]
+        table = table.get(name, {})  # gone, when it is wrong as a whole too
     table.pop(last, None)
 
 
 def _names(data: Any, key: Key) -> Iterator[str]:
+    """Name the smallest table entry that holds a key."""
     for part in key:
         if not isinstance(data, dict) or part not in data:
             return
