@@ -90,7 +90,7 @@ class Ranking:
     Scores are between 0 and 1: the share of the highest score that any chunk could get.
     """
 
-    def __init__(self, ids: NDArray[np.uint32], weights: NDArray[np.float32]) -> None:
+    def __init__(self, ids: NDArray[np.uint32], weights: NDArray[Any]) -> None:
         """Add up weights by chunk.
 
         Args:

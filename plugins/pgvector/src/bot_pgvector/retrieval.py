@@ -57,17 +57,26 @@ class Retriever:
             await self._prepare(connection, turn.index)
             for query, vector in zip(turn.queries, vectors, strict=True):
                 search = Search(connection, turn, turn.index, self._candidates)
-                for passage in await self._search(search, query, vector):
+                for passage in await self._search(search, query, vector, turn.k):
                     if passage.id not in best or best[passage.id].score < passage.score:
                         best[passage.id] = passage
         return sorted(best.values(), key=lambda passage: -passage.score)[: turn.k]
 
     async def _search(
-        self, search: Search, query: str, vector: NDArray[np.float32] | None
+        self, search: Search, query: str, vector: NDArray[np.float32] | None, k: int
     ) -> list[Passage]:
-        if self._mode == "vector":
-            return await search.by_vector(vector)
-        return await search.by_terms(terms(query), vector)
+        """Find k passages. Chunks of one passage are one; then more of them are asked for."""
+        distinct: dict[str, Passage] = {}
+        for count in (k, 4 * k):
+            if self._mode == "vector":
+                found = await search.by_vector(vector, count)
+            else:
+                found = await search.by_terms(terms(query), vector, count)
+            for passage in found:
+                distinct.setdefault(passage.id, passage)
+            if len(distinct) >= k or len(found) < count:
+                break
+        return list(distinct.values())
 
     async def _prepare(self, connection: Connection, version: IndexVersion) -> None:
         """Set a connection up, once; make sure, once, that the index speaks our terms."""
@@ -94,11 +103,10 @@ class Search:
     ) -> None:
         self._connection = connection
         self._version = version
-        self._reach = max(candidates, turn.k)
+        self._candidates = candidates
         filters = [_alternatives(key, value) for key, value in turn.filters.items()]
         self._shape = (bool(turn.sources), tuple(len(values) for values in filters))
         self._arguments: dict[str, Any] = {
-            "k": turn.k,
             "principals": list(turn.principals),
             "sources": list(turn.sources),
             **{
@@ -108,18 +116,18 @@ class Search:
             },
         }
 
-    async def by_vector(self, vector: NDArray[np.float32] | None) -> list[Passage]:
+    async def by_vector(self, vector: NDArray[np.float32] | None, k: int) -> list[Passage]:
         """Find the chunks that are nearest in meaning."""
         near = "few_passages" if await self._leaves_few() else "nearest_passages"
-        cursor = await self._ask(near, vector=vector)
+        cursor = await self._ask(near, vector=vector, k=k)
         return [_passage(row) for row in await cursor.fetchall()]
 
     async def by_terms(
-        self, asked: Sequence[str], vector: NDArray[np.float32] | None
+        self, asked: Sequence[str], vector: NDArray[np.float32] | None, k: int
     ) -> list[Passage]:
         """Find the best chunks by terms, and by meaning too where there is a vector."""
-        nearest, ranking = await self._candidates(asked, vector)
-        reach = self._reach
+        reach = max(self._candidates, k)
+        nearest, ranking = await self._both(asked, vector, reach)
         ids, scores = ranking.top(reach)
         share = semantic_share([cosine for _, cosine in nearest], scores)
         if vector is None:
@@ -134,17 +142,18 @@ class Search:
                 ids=list(candidates),
                 scores=list(candidates.values()),
                 semantic=share,
+                k=k,
             )
             found = await cursor.fetchall()
             # The ranking knows nothing of readers and filters: look further while they take most.
             by_terms = found[0][-1] if found else 0
-            if by_terms >= self._arguments["k"] or len(ids) < reach:
+            if by_terms >= k or len(ids) < reach:
                 return [_passage(row) for row in found]
             reach *= 8
             ids, scores = ranking.top(reach)
 
-    async def _candidates(
-        self, asked: Sequence[str], vector: NDArray[np.float32] | None
+    async def _both(
+        self, asked: Sequence[str], vector: NDArray[np.float32] | None, limit: int
     ) -> tuple[list[tuple[int, float]], Ranking]:
         """Ask both searches in one round trip."""
         few = vector is not None and await self._leaves_few()
@@ -154,7 +163,7 @@ class Search:
             near = None
             if vector is not None:
                 name = "nearest_of_few" if few else "nearest"
-                near = await self._ask(name, vector=vector, limit=self._reach)
+                near = await self._ask(name, vector=vector, limit=limit)
             ((chunks, tokens),) = await size.fetchall()
             ranking = rank(asked, await postings.fetchall(), chunks, tokens)
             return (await near.fetchall() if near else []), ranking
