@@ -121,6 +121,7 @@ class Database:
         """Called by the pool before each new connection: the moment to revive the server."""
         if self.server is not None:
             await self.server.ensure()
+            self._conninfo = self.server.conninfo  # its socket may have moved
         return self._conninfo
 
 

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from psycopg import pq
@@ -241,7 +242,7 @@ class Cluster:
             answer = self._ping()
             if answer == pq.Ping.OK:
                 return True
-            if answer != pq.Ping.REJECT and self._postmaster()[1] == "ready":
+            if answer != pq.Ping.REJECT and self._postmaster()[1] in ("", "ready"):
                 silent += 1
                 if silent == _TRIES:
                     self.down()
@@ -280,9 +281,16 @@ class Cluster:
             return False
 
     def _signal(self, how: signal.Signals) -> None:
+        """Tell the server to end; when its first process is dead, tell all that are left."""
         pid = self._postmaster()[0]
-        if _exists(pid) and (self._works_here(pid) or not Path("/proc/self").exists()):
-            os.kill(pid, how)
+        if self._works_here(pid) or not Path("/proc/self").exists():
+            left = [pid] if pid > 0 else []  # 0 would be ourselves
+        else:  # a busy one would go on for as long as its query takes
+            left = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+            left, how = list(filter(self._works_here, left)), signal.SIGQUIT
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, how)
 
     def _remove_stale(self, socket_folder: Path) -> None:
         """Remove what a killed server left behind, once no process of it is left."""
