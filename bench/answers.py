@@ -6,7 +6,8 @@ Each DATA is a BEIR-shaped folder: `corpus.jsonl` {_id, title, text}, `queries.j
 answers: [{text}] or answer}, `qrels.tsv`; or a folder with `corpus_pooled.jsonl` and
 `reference_tasks.jsonl` of multi-turn tasks (MTRAG). A question is asked over the k best passages
 of a BM25, and counted when a right passage is among them; then without its right passages; then
-over the next folder's corpus. Halves are split by the right passage, so that none is in both.
+over the corpus of the other folder of its pair: the first and the second folder given are a pair,
+and so on. Halves are split by the right passage, so that none is in both.
 
 Columns: `hit` is the share of questions whose answer stands in a quote from a right passage (for
 free answers: the share of the answer's words in such quotes); `precision` the share of quotes that
@@ -28,12 +29,13 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any, TypeAlias
 
-from bot import EVERYONE, Passage, Turn, followup
-from bot.sentences import sentences
-from bot.turn import Conversation, Message
 from bot_extractive import ExtractiveSettings
 from bot_extractive.selection import select
 from bot_extractive.terms import Terms
+
+from bot import EVERYONE, Passage, Turn, followup
+from bot.sentences import sentences
+from bot.turn import Conversation, Message
 
 TERMS = Terms()
 Quoted: TypeAlias = list[tuple[int, str]]  # index of the passage, text
@@ -74,14 +76,14 @@ class BM25:
         without: frozenset[str] = frozenset(),
         collection: str | None = None,
     ) -> list[Passage]:
-        scores: Counter[int] = Counter()
+        scores: dict[int, float] = defaultdict(float)
         for term in set(TERMS(query)) & self.postings.keys():
             postings = self.postings[term]
             rarity = math.log(1 + (len(self.lengths) - len(postings) + 0.5) / (len(postings) + 0.5))
             for at, count in postings:
                 norm = 0.9 * (0.6 + 0.4 * self.lengths[at] / self.average)
                 scores[at] += rarity * count * 1.9 / (count + norm)
-        found = ((self.documents[at], score) for at, score in scores.most_common())
+        found = ((self.documents[at], score) for at, score in sorted(scores.items(), key=_by_score))
         return [
             Passage(
                 id=document["_id"],
@@ -93,6 +95,10 @@ class BM25:
             for document, score in found
             if document["_id"] not in without and collection in (None, document.get("collection"))
         ][:k]
+
+
+def _by_score(found: tuple[int, float]) -> float:
+    return -found[1]
 
 
 def main() -> None:
@@ -110,15 +116,14 @@ def main() -> None:
         "first two": first_two,
     }
     print(f"{options.part} half, {options.k} passages, threshold {settings.threshold}")
-    print(
-        f"{'questions':38}{'n':>5}  {'way':14}{'hit':>6}{'precision':>11}{'quotes':>8}{'refused':>9}"
-    )
+    head = f"{'hit':>6}{'precision':>11}{'quotes':>8}{'refused':>9}"
+    print(f"{'questions':42}{'n':>4}  {'way':14}{head}")
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         groups[case.group].append(case)
     for name, group in sorted(groups.items()):
         for way, answer in ways.items():
-            print(f"{name:38}{len(group):5}  {way:14}{row(group, answer)}", flush=True)
+            print(f"{name:42}{len(group):4}  {way:14}{row(group, answer)}", flush=True)
     times = [
         timed(partial(extractive, settings, case)) for case in cases[:: len(cases) // 300 or 1]
     ]
@@ -175,7 +180,8 @@ def load(folders: Sequence[Path], k: int) -> Iterator[Case]:
         corpus = folder / "corpus.jsonl"
         pooled = folder / "corpus_pooled.jsonl"
         corpora[folder] = BM25(list(lines(corpus if corpus.exists() else pooled)))
-    for folder, other in zip(folders, [*folders[1:], folders[0]], strict=True):
+    for at, folder in enumerate(folders):
+        other = folders[min(at ^ 1, len(folders) - 1)]
         if (folder / "reference_tasks.jsonl").exists():
             yield from conversations(folder, corpora[folder], k)
         else:
@@ -185,8 +191,8 @@ def load(folders: Sequence[Path], k: int) -> Iterator[Case]:
 def questions(folder: Path, corpus: BM25, foreign: BM25, k: int) -> Iterator[Case]:
     right: dict[str, set[str]] = defaultdict(set)
     for line in (folder / "qrels.tsv").read_text().splitlines()[1:]:
-        query, document, _ = line.split("\t")
-        right[query].add(document)
+        asked, document, _ = line.split("\t")
+        right[asked].add(document)
     for query in lines(folder / "queries.jsonl"):
         documents = frozenset(right[query["_id"]])
         case = partial(

@@ -14,9 +14,14 @@ class ExtractiveSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    max_sentences: int = Field(4, ge=1, le=4, description="How many sentences to quote at most.")
+    max_sentences: int = Field(
+        default=4, ge=1, le=4, description="How many sentences to quote at most."
+    )
     threshold: float = Field(
-        0.35, ge=0, le=1, description="Refuse when sentence and passage cover less of the question."
+        default=0.35,
+        ge=0,
+        le=1,
+        description="Refuse when less of the question than this is found, weighed by rarity.",
     )
 
 

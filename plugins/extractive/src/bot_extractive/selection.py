@@ -7,8 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from bot import Passage
+from bot.text import CJK
 from bot_extractive.terms import PROCEDURE, Terms, wanted
 from bot_extractive.units import Unit, units
 
@@ -21,6 +23,9 @@ _LINKS = 0.3
 _CARRIED = 0.5  # a word that only the rewritten query has
 _NAMES = 1.5  # a name or number in the question
 _WEAK = 0.3
+_TOLERANCE = 0.8
+# Of what CJK questions ask, less is found literally: bigrams reach across word boundaries.
+_CJK_THRESHOLD = 0.7
 
 _NAMED = re.compile(r"(?<!^)\b(?:[A-Z][\w-]*|\d[\d,.]*)")
 
@@ -51,7 +56,7 @@ def select(
     *,
     max_sentences: int,
     threshold: float,
-    tolerance: float = 0.85,
+    tolerance: float = _TOLERANCE,
 ) -> list[Quote]:
     """Return the units that answer, in reading order; none when nothing does.
 
@@ -68,9 +73,11 @@ def select(
         (c for c in candidates if c.coverage and _may_be_quoted(c, weights)),
         key=lambda candidate: -candidate.score,
     )
+    if CJK.search(question):
+        threshold *= _CJK_THRESHOLD
     if not ranked or _confidence(ranked[0], candidates, weights) < threshold:
         return []
-    chosen = _with_what_follows(ranked[0], candidates, question)
+    chosen = _with_what_follows(ranked[0], candidates, question)[:max_sentences]
     said = {c.unit.text for c in chosen}
     for candidate in ranked[1:]:
         if candidate.score < tolerance * ranked[0].score:
@@ -168,15 +175,18 @@ def _confidence(
 def _with_what_follows(
     best: _Candidate, candidates: Sequence[_Candidate], question: str
 ) -> list[_Candidate]:
-    """Add the list, table or code after a sentence that announces it, or after a step."""
-    chosen = [best]
-    if best.unit.leads_in or PROCEDURE.search(question):
-        for following in candidates[best.place + 1 :]:
-            if following.passage != best.passage or following.unit.kind not in (
-                "item",
-                "row",
-                "code",
-            ):
-                break
-            chosen.append(following)
+    """Add the list, table or code that a sentence announces, and the other steps of a procedure."""
+    procedure = PROCEDURE.search(question) is not None
+
+    def belongs(other: _Candidate) -> bool:
+        unit = other.unit
+        if other.passage != best.passage:
+            return False
+        if best.unit.leads_in:
+            return unit.kind in ("item", "row", "code")
+        return procedure and (unit.is_step or unit.kind == "code")
+
+    chosen = [best, *takewhile(belongs, candidates[best.place + 1 :])]
+    if procedure and best.unit.is_step:
+        chosen += takewhile(belongs, candidates[best.place - 1 :: -1] if best.place else ())
     return chosen

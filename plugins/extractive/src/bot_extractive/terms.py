@@ -99,7 +99,8 @@ _KINDS = (
 )  # fmt: skip
 PROCEDURE = re.compile(
     r"\bhow (?:do|can|could|should|would|to|does one)\b"
-    r"|\b(?:steps?|instructions?|commands?) (?:to|for)\b|\bshow me\b|\bexample of\b|如何|怎[么麼样樣]|步骤|どうやって|方法",
+    r"|\b(?:steps?|instructions?|commands?) (?:to|for)\b|\bshow me\b|\bexample of\b"
+    r"|如何|怎[么麼样樣]|步骤|どうやって|方法",
     re.I,
 )
 

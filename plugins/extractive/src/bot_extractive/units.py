@@ -35,6 +35,11 @@ class Unit:
         return self.text.endswith((":", "："))
 
     @property
+    def is_step(self) -> bool:
+        """It is an item of a numbered list."""
+        return self.kind == "item" and self.text.lstrip("> \t")[0].isdigit()
+
+    @property
     def is_links(self) -> bool:
         """It is hardly more than links: a menu, a list of references."""
         bare = _LINK.sub("", self.text)
