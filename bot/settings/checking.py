@@ -96,7 +96,7 @@ class _Checker:
                 self.add(kind, kind, table.type, table.options, (TABLES[kind], chosen))
             elif chosen in self.types(kind):
                 self.add(kind, kind, chosen, {}, ("index", kind))
-            elif kind in self.settings.index.model_fields_set:
+            elif kind in self.settings.index.model_fields_set and chosen not in self.left_out:
                 # The defaults may be missing: a bot without an index needs neither.
                 self.unknown(kind, chosen, ("index", kind), [*tables, *self.types(kind)])
 

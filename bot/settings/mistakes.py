@@ -82,6 +82,8 @@ def _text(one: Any, key: Key, model: type[BaseModel], data: Mapping[str, Any]) -
             return f"should be {one['ctx']['expected']}" + (hint if "did you mean" in hint else "")
         case "model_type" | "model_attributes_type" | "dict_type":
             return "should be a table"
+        case "too_short":
+            return f"should have at least {one['ctx']['min_length']} item"
     text = str(one["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return text.replace("Input should", "should", 1)
 

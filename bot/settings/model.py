@@ -64,7 +64,7 @@ class AssistantSettings(BaseModel):
     generator: str = Field(
         default="local", description="Who writes: a table of [generators], or a plugin by name."
     )
-    sources: list[str] | None = Field(
+    sources: Annotated[list[str], Field(min_length=1)] | None = Field(
         default=None, description="Which sources to search; all of them, unless given."
     )
     k: StrictInt = Field(

@@ -207,7 +207,8 @@ def test_a_validator_with_a_defect_does_not_hide_the_rest(configured):
 
 def test_a_component_of_a_broken_plugin_fails_when_it_is_used_and_not_before(configured):
     settings = configured(
-        '[assistants.default]\nretrievers = ["documents", "dead"]\n[sources.a]\ntype = "dead"'
+        '[assistants.default]\nretrievers = ["documents", "dead"]\n[sources.a]\ntype = "dead"\n'
+        '[index]\nembedder = "dead"'
     )
     valid = checked(settings, left_out=["dead"])
     assert ("retriever", "documents") in valid.types

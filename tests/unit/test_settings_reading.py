@@ -92,6 +92,7 @@ def test_all_mistakes_are_told_at_once_with_their_places(write):
         ("assistants = 3", "bot.toml:1: assistants: should be a table"),
         ("[assistants]\ndefault = 3", "bot.toml:2: assistants.default: should be a table"),
         ("[sources.'a b']", 'bot.toml:1: sources."a b": a name has only letters, digits, dots'),
+        ("[assistants.a]\nsources = []", "bot.toml:2: assistants.a.sources: should have at least"),
         ("home = 3", "bot.toml:1: home: is not the name of a folder"),
         ('home = ""', "bot.toml:1: home: is not the name of a folder"),
         ('home = "a\\u0000b"', "bot.toml:1: home: is not the name of a folder"),
