@@ -66,7 +66,7 @@ class JsonlSettings(_Settings):
 
 
 class StructureSettings(_Settings):
-    """`[index.splitter]` with `type = "structure"`."""
+    """`[splitters.NAME]` with `type = "structure"`."""
 
     max_tokens: int = Field(
         200,

@@ -112,13 +112,14 @@ class FolderLoader:
             if not os.path.lexists(root / key / "pyvenv.cfg"):  # a Python environment
                 below.append(key + "/")
             return
-        if entry.is_symlink() and not _inside(real, root / key):
-            if self._included(key) or entry.is_dir():
-                yield Skipped(
-                    where=storable_key(key), reason="is a link that leads out of the folder"
-                )
+        linked_folder = entry.is_symlink() and os.path.isdir(entry.path)
+        if not linked_folder and not self._included(key):
             return
-        if entry.is_dir() or not self._included(key):
+        if entry.is_symlink() and not _inside(real, root / key):
+            why = "is a link that leads out of the folder"
+            yield Skipped(where=storable_key(key), reason=why)
+            return
+        if linked_folder:
             return
         if key != storable_key(key):
             yield Skipped(
@@ -177,7 +178,7 @@ def joined(url: str, key: str) -> str:
 
 def absolute(path: Path) -> Path:
     """Make a path absolute, links and all."""
-    return Path(os.path.abspath(path.expanduser()))
+    return Path(os.path.abspath(path))
 
 
 def reason(error: OSError) -> str:

@@ -118,7 +118,7 @@ def from_html(page: str) -> tuple[str, str]:
     from markdownify import MarkdownConverter
 
     try:
-        soup = BeautifulSoup(page, "html.parser")
+        soup = BeautifulSoup(_closed(page), "html.parser")
         title = " ".join(soup.title.get_text().split()) if soup.title else ""
         for element in soup.select(",".join(_WITHOUT_CONTENT)):
             element.extract()
@@ -139,11 +139,19 @@ def from_html(page: str) -> tuple[str, str]:
         text = converter.convert_soup(content)
     except RecursionError as error:
         raise DocumentError("Its HTML is nested too deeply.") from error
-    except (ValueError, AssertionError, AttributeError, TypeError) as error:
-        raise DocumentError(f"Its HTML cannot be converted: {error}.") from error
+    except Exception as error:  # the parser asserts what broken pages do not keep to
+        raise DocumentError("Its HTML is too broken to be converted.") from error
     heading = soup.find("h1")
     named = " ".join(heading.get_text().split()) if heading else ""
     return title or named, _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+
+
+def _closed(page: str) -> str:
+    """Take away tags and comments that never end: the parser would look for each one's end."""
+    for opening, closing in (("<!--", "-->"), ("<", ">")):
+        end = page.rfind(closing) + 1
+        page = page[:end] + page[end:].replace(opening, "")
+    return page
 
 
 def _language(element: Any) -> str:

@@ -20,12 +20,12 @@ from bot.hookspecs import hookimpl
 from bot.indexing.builtin import JsonlSettings
 from bot.indexing.files import absolute, ahead, joined, reason
 from bot.indexing.formats import EXTRACTION, storable_json, storable_key
+from bot.settings.principals import principal
 from bot.turn import Principal
 
 _BOM = b"\xef\xbb\xbf"
 _SKIPPED_AT_ONCE = 1 << 20
 _ID = re.compile(r'\s*\{\s*"_id"\s*:\s*("(?:[^"\\]|\\.)*+"|-?\d+)')
-_PRINCIPAL = re.compile(r"everyone|email:\S+|group:\S+|slack:channel:\S+/\S+")
 
 
 class _Invalid(ValueError):
@@ -161,15 +161,12 @@ def _readers(value: Any) -> frozenset[Principal] | None:
     if value is None:
         return None
     named = [value] if isinstance(value, str) else value
-    if not isinstance(named, list) or not named:
+    if not isinstance(named, list) or not named or not all(isinstance(n, str) for n in named):
         raise _Invalid("has `readers` that are neither a string nor a list of strings")
-    for one in named:
-        if not isinstance(one, str) or not _PRINCIPAL.fullmatch(one):
-            raise _Invalid(
-                f"has a reader {one!r}; there are everyone, email:ADDRESS, group:NAME and "
-                "slack:channel:TEAM/ID"
-            )
-    return frozenset(named)
+    try:
+        return frozenset(map(principal, named))
+    except ValueError as error:
+        raise _Invalid(f"has a reader that is none: {error}") from None
 
 
 def _text(value: Any, name: str, key: str) -> str:
