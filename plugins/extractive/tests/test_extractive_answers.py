@@ -1,4 +1,5 @@
 from importlib.metadata import entry_points
+from typing import Any
 
 import bot_extractive
 import pytest
@@ -65,7 +66,7 @@ def test_it_is_installed_and_offers_the_generator() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"max_sentences": 5}, {"max_sentences": 0}, {"treshold": 0.1}])
-def test_settings_reject_what_makes_no_sense(wrong: dict[str, float]) -> None:
+def test_settings_reject_what_makes_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ExtractiveSettings(**wrong)
 
@@ -158,12 +159,12 @@ async def test_the_same_sentence_of_two_passages_is_said_once() -> None:
 async def test_long_code_is_cut_after_a_line_and_its_fence_is_closed() -> None:
     code = "".join(f"reset_password(user_{n})\n" for n in range(200))
     text = f"Reset every password with this code:\n\n```python\n{code}```\n"
-    _, _, _, quoted, mark = await deltas("How do I reset every password?", text)
+    _, _, _, quoted, *closing = await deltas("How do I reset every password?", text)
     assert quoted.verbatim
     assert quoted.text in text
     assert quoted.text.endswith(")")
     assert len(quoted.text) <= 600
-    assert mark.text == "\n```\n[1]"
+    assert "".join(delta.text for delta in closing) == "\n```\n[1]"
 
 
 async def test_what_answers_is_found_in_a_line_without_sentences() -> None:
@@ -175,8 +176,8 @@ async def test_what_answers_is_found_in_a_line_without_sentences() -> None:
 
 MARKDOWN = st.lists(
     st.sampled_from(
-        "Reset the password. ~重置密码。~- reset [1]\n~1. reset\n~```\n~# Password\n~\n\n~Password?~…~"
-        "| password |\n~> reset: ~\ud800~\0~[a](b) ~1234567890".split("~")
+        "Reset the password. ~重置密码。~- reset [1]\n~1. reset\n~```\n~# Password\n~\n\n~"
+        "Password?~…~| password |\n~> reset: ~\ud800~\0~[a](b) ~1234567890".split("~")
     ),
     max_size=20,
 ).map(lambda parts: "".join(parts).replace("1234567890", "x" * 700))
@@ -194,11 +195,12 @@ async def test_every_answer_is_verbatim_and_marked_or_a_refusal(
         assert len(said) == 1
         assert said[0].text
         return
-    quotes = [at for at, delta in enumerate(said) if delta.verbatim]
+    quotes = [at for at, d in enumerate(said) if d.verbatim and d.text.strip("`~")]
     assert 1 <= len(quotes) <= 4
     places = []
     for at in quotes:
-        number = int(said[at + 1].text.strip("\n `~[]"))
+        mark = next(d.text for d in said[at:] if d.text.strip().startswith("[") and not d.verbatim)
+        number = int(mark.strip("\n []"))
         places.append((number, texts[number - 1].find(said[at].text)))
         assert said[at].text.strip()
         assert said[at].text in texts[number - 1]

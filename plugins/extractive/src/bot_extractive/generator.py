@@ -46,7 +46,12 @@ class Extractive:
                 yield Delta(text=_between(before, quote))
             text = _cut(quote.unit)
             yield Delta(text=text, verbatim=True)
-            yield Delta(text=_mark(quote, text))
+            if fence := _open_fence(quote.unit, text):
+                yield Delta(text="\n")
+                yield Delta(text=fence, verbatim=True)  # so that it opens no code of the bot's own
+            # On the same line a marker would break a table or a fence.
+            space = "\n" if quote.unit.kind in ("code", "row") else " "
+            yield Delta(text=f"{space}[{quote.marker}]")
 
 
 def _refusal(question: str) -> str:
@@ -72,12 +77,10 @@ def _cut(unit: Unit) -> str:
     return unit.text[: whole if whole > 0 else LONGEST]
 
 
-def _mark(quote: Quote, text: str) -> str:
-    """The marker; below what a marker on the same line would break, with the fence closed."""
-    marker = f"[{quote.marker}]"
-    if quote.unit.kind != "code":
-        return f"\n{marker}" if quote.unit.kind == "row" else f" {marker}"
+def _open_fence(unit: Unit, text: str) -> str:
+    """The fence that code ends without, for its passage or the quote was cut."""
+    if unit.kind != "code":
+        return ""
     fence = _FENCE.match(text)
     assert fence is not None
-    closed = "\n" in text and text.rstrip().endswith(fence[1])
-    return f"\n{marker}" if closed else f"\n{fence[1]}\n{marker}"
+    return "" if text.rfind(fence[1]) > fence.end() and text.endswith(fence[1]) else fence[1]

@@ -15,10 +15,10 @@ from bot_extractive.terms import PROCEDURE, Terms, wanted
 from bot_extractive.units import Unit, units
 
 # Fitted on one half of four question sets; docs/decisions/extractive-answers.md has the table.
-_BEFORE, _AFTER = 0.35, 0.15  # a question's word in a neighbour counts this much
-_HEADING = 0.55  # ... in a heading above, the title or the location
-_KIND = 0.08  # has, or lacks, the kind of thing that is asked for
-_RANK = 0.3  # times 1/rank of the passage
+_BEFORE, _AFTER = 0.25, 0.15  # a question's word in a neighbour counts this much
+_HEADING = 0.7  # ... in a heading above, the title or the location
+_KIND = 0.06  # has, or lacks, the kind of thing that is asked for
+_RANK = 0.35  # times 1/rank of the passage
 _LINKS = 0.3
 _CARRIED = 0.5  # a word that only the rewritten query has
 _NAMES = 1.5  # a name or number in the question
