@@ -31,15 +31,22 @@ def compiled(weights: Mapping[str, NDArray[np.float32]]) -> Any:
     """
     openvino = _openvino()
     core = openvino.Core()
-    # Bfloat16 pays only where the processor multiplies in it; elsewhere it is emulated.
-    precision = "bf16" if _multiplies_bfloat16() else "f32"
     settings = {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": precision(),
         "NUM_STREAMS": 1,
         "ENABLE_HYPER_THREADING": False,
         "ENABLE_CPU_PINNING": False,  # workers on one machine would be pinned to the same cores
     }
     return core.compile_model(_model(weights), "CPU", settings)
+
+
+def precision() -> str:
+    """Return `bf16` where the processor multiplies in it, else `f32`: emulated it does not pay."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "f32"
+    return "bf16" if "amx_bf16" in flags or "avx512_bf16" in flags else "f32"
 
 
 def _openvino() -> Any:
@@ -59,14 +66,6 @@ def _openvino() -> Any:
         if hide:
             del sys.modules[tools]
     return openvino
-
-
-def _multiplies_bfloat16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def _model(weights: Mapping[str, NDArray[np.float32]]) -> Any:

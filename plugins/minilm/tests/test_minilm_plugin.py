@@ -1,0 +1,77 @@
+"""Both embedders as the bot sees them: offered, configured, called through the hooks."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+from bot_minilm import weights
+from bot_minilm.any_model import AnyModel
+from bot_minilm.embedder import MiniLM
+from pydantic import ValidationError
+
+from bot import dispatch
+from bot.errors import ModelMissing
+from bot.plugins import Context, Plugins
+
+HAS_EXTRA = importlib.util.find_spec("sentence_transformers") is not None
+
+
+@pytest.fixture(scope="module")
+def plugins():
+    plugins = Plugins()
+    plugins.load({"BOT_PLUGINS": "minilm"})
+    assert [loaded.error for loaded in plugins.loaded] == [""]
+    return plugins
+
+
+def component(plugins, type_, options, home):
+    factory = plugins.component("embedder", type_)
+    context = Context(home=home, database=None, embed=None)
+    return factory.make("embedder", factory.settings.model_validate(options), context)
+
+
+async def test_the_embedder_is_called_through_its_hooks(plugins, tmp_path):
+    plugins.register(component(plugins, "minilm", {}, tmp_path), "embedder:test")
+    only = {"embedder:test"}
+    ask = {"only": only, "timeout": None}
+    vectors, _ = await dispatch.first(
+        plugins.manager, "bot_embed", texts=["a", "b"], purpose="document", **ask
+    )
+    spans, _ = await dispatch.first(plugins.manager, "bot_token_spans", texts=["a b"], **ask)
+    identity, _ = await dispatch.first(plugins.manager, "bot_embedder_identity", **ask)
+    assert vectors.shape == (2, identity["dimensions"])
+    assert spans == [[(0, 1), (2, 3)]]
+
+
+def test_settings_refuse_what_they_do_not_know(plugins):
+    for type_ in ("minilm", "sentence-transformers"):
+        with pytest.raises(ValidationError):
+            plugins.component("embedder", type_).settings.model_validate({"model": "m", "no": 1})
+
+
+def test_without_the_extra_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    embedder = AnyModel(str(weights.installed()), None, tmp_path)
+    with pytest.raises(ModelMissing, match=r"run `make setup-models`"):
+        embedder.bot_embed(["yes"], "query")
+
+
+def test_a_model_that_is_nowhere_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelMissing, match=r"'no/model' is no folder and cannot be downloaded"):
+        AnyModel("no/model", None, tmp_path).bot_embedder_identity()
+
+
+@pytest.mark.skipif(not HAS_EXTRA, reason="an extra that the default install must not have")
+def test_the_same_model_gives_the_same_in_both(tmp_path):
+    ours, any_model = MiniLM(None, tmp_path), AnyModel(str(weights.installed()), "cpu", tmp_path)
+    texts = ["How do I reset my password?", "", "東京 \ud800 tower", "word " * 1000]
+    cosines = ours.bot_embed(texts, "query") * any_model.bot_embed(texts, "query")
+    assert cosines.sum(axis=1).min() >= 0.9999
+    assert any_model.bot_token_spans(texts) == ours.bot_token_spans(texts)
+    identity = any_model.bot_embedder_identity()
+    assert identity == {**ours.bot_embedder_identity(), "name": "model"}
+    assert any_model.bot_embedder_identity() == identity
+    empty = any_model.bot_embed([], "document")
+    assert (empty.shape, empty.dtype) == ((0, 384), np.float32)
