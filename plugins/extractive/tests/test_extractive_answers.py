@@ -151,6 +151,13 @@ async def test_titles_and_menus_are_not_answers() -> None:
     assert said == "Ask Ada for a password reset link. [1]"
 
 
+async def test_mark_up_and_what_only_announces_is_left_out() -> None:
+    text = "Reset the password with care. Reset the password like this:\n\n{* reset/password.py *}"
+    assert await answer("Who may reset the password?", text) == (
+        "Reset the password with care. [1]"
+    )
+
+
 async def test_the_same_sentence_of_two_passages_is_said_once() -> None:
     text = "Backups run at 3:15 daily."
     assert await answer("When do backups run?", text, f"{text} ") == f"{text} [1]"

@@ -70,11 +70,11 @@ def _between(before: Quote, after: Quote) -> str:
 
 
 def _cut(unit: Unit) -> str:
-    """Long code is cut after a line."""
+    """Long code is cut after a line, or inside the first one."""
     if len(unit.text) <= LONGEST:
         return unit.text
     whole = unit.text.rfind("\n", 0, LONGEST)
-    return unit.text[: whole if whole > 0 else LONGEST]
+    return unit.text[: whole if whole > unit.text.find("\n") else LONGEST]
 
 
 def _open_fence(unit: Unit, text: str) -> str:

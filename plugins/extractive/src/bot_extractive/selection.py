@@ -82,7 +82,7 @@ def select(
     for candidate in ranked[1:]:
         if candidate.score < tolerance * ranked[0].score:
             break
-        if candidate.unit.text not in said:
+        if candidate.unit.text not in said and not candidate.unit.leads_in:
             said.add(candidate.unit.text)
             chosen.append(candidate)
     chosen = sorted(chosen[:max_sentences], key=lambda candidate: candidate.place)

@@ -16,6 +16,8 @@ LONGEST = 600  # characters of one quote
 _ITEM = re.compile(r"(?:>\s*)*(?:[-*+•·]|\d{1,3}[.)])\s")
 _LINK = re.compile(r"!?\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|https?://\S+")
 _ENDED = re.compile(r"[.!?。！？…:：;；\"'”’)\]」』）】*_`>]$")
+# Mark-up for a documentation generator, comments and pictures say nothing when quoted.
+_DIRECTIVE = ("///", ":::", "{*", "{%", "{{", "<!--", "![")
 # As much as fits up to a space or a comma; what has neither is cut anywhere.
 _PIECE = re.compile(rf"(?s)\S.{{0,{LONGEST - 2}}}(?:(?<=[\s,;:，、；：])|$)|\S.{{0,{LONGEST - 1}}}")
 
@@ -77,7 +79,7 @@ def _kind(text: str) -> Kind:
         return "code"
     if bare.startswith("#"):
         return "heading"
-    if not re.search(r"\w", bare):
+    if bare.startswith(_DIRECTIVE) or not re.search(r"\w", bare):
         return "rule"
     if bare.startswith("|"):
         return "row"
