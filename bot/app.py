@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import secrets
@@ -17,8 +16,7 @@ from bot import settings as configuration
 from bot.components import Components
 from bot.conversation import Limits, Machinery, Run
 from bot.database import Database
-from bot.document import Source
-from bot.errors import EmbeddingError, NotFound, PluginError, UsageError
+from bot.errors import NotFound, UsageError
 from bot.indexing import versions
 from bot.plugins import Plugins
 from bot.text import storable
@@ -34,6 +32,7 @@ from bot.turn import (
 )
 
 if TYPE_CHECKING:
+    from bot.indexing.indexer import Indexer
     from bot.indexing.sync import Progress
     from bot.settings import Checked, Settings
 
@@ -246,7 +245,7 @@ class Bot:
             self.plugins.manager, "bot_feedback", timeout=self._limits.hook, feedback=given
         )
 
-    # -- channels -------------------------------------------------------------------------------
+    # -- channels and indexing ------------------------------------------------------------------
 
     async def serve(self) -> None:
         """Serve every channel of bot.toml until cancelled.
@@ -257,133 +256,37 @@ class Bot:
             UsageError: bot.toml has no channel.
             PluginError: every channel has failed.
         """
+        from bot import serving
+
         names = list(self.settings.channels)
         if not names:
             raise UsageError("bot.toml has no [channels.…]; add one, or use `bot chat`.")
-        served = await asyncio.gather(*map(self._serve_named, names))
-        raise PluginError("Every channel has failed: " + "; ".join(map(str, served)))
+        await serving.serve_all(self, names, self._components)
 
     async def serve_one(self, type_: str, options: Mapping[str, Any]) -> None:
-        """Serve one channel that bot.toml need not name, with these settings."""
-        factory = self.plugins.component("channel", type_)
-        if factory is None:
-            raise PluginError(
-                f"The channel {type_!r} is not installed; run `pip install domainbot-{type_}`."
-            )
-        settings = factory.settings.model_validate(options, context=self._valid.context)
-        await self._serve(await self._components.made("channel", type_, type_, settings))
+        """Serve one channel that bot.toml need not name, with these settings.
 
-    async def _serve_named(self, name: str) -> Exception:
-        try:
-            await self._serve(await self._components.named("channel", name))
-        except Exception as error:
-            log.exception("the channel %s has failed", name)
-            return error
-        return PluginError(f"the channel {name} has ended")
+        Raises:
+            PluginError: it is not installed.
+        """
+        from bot import serving
 
-    async def _serve(self, channel: str) -> None:
-        found = dispatch.implementations(self.plugins.manager, "bot_serve", {channel})
-        if not found:
-            raise PluginError(f"{channel} does not implement bot_serve.")
-        # Called without a guard: a channel runs for days, and its cancellation must reach it.
-        await found[0].function(bot=self)
+        await serving.serve_one(self, type_, options, self._components)
 
-    # -- indexing -------------------------------------------------------------------------------
+    @property
+    def indexer(self) -> Indexer:
+        """What brings the index in step with the sources."""
+        from bot.indexing.indexer import Indexer
+
+        return Indexer(
+            self.settings, self._valid, self.plugins.manager, self._components, self.database
+        )
 
     async def sync(
         self, names: Collection[str] = (), changed: Callable[[Progress], None] = lambda _: None
     ) -> list[Progress]:
-        """Bring the index in step with the sources; all of them, or those named.
-
-        Args:
-            changed: told after every step; for progress bars.
-
-        Raises:
-            NotFound: a name is no source.
-            SourceError, IndexingError: a source cannot be read, or a plugin failed; what was
-                finished before is kept.
-        """
-        from bot.indexing import building
-        from bot.indexing.sync import Sync
-
-        sources = [self.source(name) for name in names or self.settings.sources]
-        for name in self.settings.retrievers:  # those that keep an index must know of it
-            await self._components.named("retriever", name)
-        await self._seed()
-        builders = await building.builders(
-            self.plugins.manager, await versions.writable(self.database), self._components.stored
-        )
-        finished = []
-        for source in sources:
-            loader = await self._components.made(
-                "loader", source.name, source.type, source.settings
-            )
-            sync = Sync(self.database, self.plugins.manager, source, loader, builders, changed)
-            finished.append(await sync.run())
-        return finished
-
-    async def count_documents(self, source: str) -> int:
-        """Count what the ledger holds of a source."""
-        async with self.database.connection() as connection:
-            cursor = await connection.execute(versions.QUERIES["count_documents"], {"name": source})
-            row = await cursor.fetchone()
-        return row[0] if row else 0
-
-    async def forget_source(self, name: str) -> None:
-        """Delete a source's documents from every index version and from the ledger.
-
-        Raises:
-            NotFound: nothing of it was ever indexed, and bot.toml does not know it.
-        """
-        from bot.indexing.sync import forget
-
-        known = await forget(self.database, self.plugins.manager, name)
-        if not known and name not in self.settings.sources:
-            raise NotFound(f"There is no source {name!r}; `bot source list` lists them.")
-
-    def source(self, name: str) -> Source:
-        """Read a source from the settings.
-
-        Raises:
-            NotFound: there is none by that name.
-            PluginError: the plugin that loads it is broken or disabled.
-        """
-        if name not in self.settings.sources:
-            known = ", ".join(sorted(self.settings.sources)) or "none yet"
-            raise NotFound(
-                f"There is no source {name!r} in bot.toml (there: {known}); add it with "
-                f"`bot source add {name} PATH`."
-            )
-        table = self.settings.sources[name]
-        if ("loader", name) not in self._valid.types:
-            raise PluginError(
-                f"The plugin that loads {table.type!r} is not in use; run `bot plugins doctor`."
-            )
-        return Source(
-            name=name,
-            type=table.type,
-            settings=self._valid.options["loader", name],
-            readers=frozenset(table.readers),
-        )
-
-    async def _seed(self) -> None:
-        """Make the first index version from `[index]`."""
-        if await versions.live(self.database) is not None:
-            return
-        embedder = self._components.described("embedder", "embedder")
-        splitter = self._components.described("splitter", "splitter")
-        name = await self._components.stored("embedder", embedder)
-        identity, failures = await dispatch.first(
-            self.plugins.manager, "bot_embedder_identity", only={name}, timeout=None
-        )
-        if identity is None:
-            raise EmbeddingError(str(failures[0]) if failures else f"{name} has no identity.")
-        await versions.seed(
-            self.database,
-            self.plugins.manager,
-            {"embedder": {**embedder, "identity": dict(identity)}, "splitter": splitter},
-            identity["dimensions"],
-        )
+        """Bring the index in step with the sources; see `Indexer.sync`."""
+        return await self.indexer.sync(names, changed)
 
     @property
     def _components(self) -> Components:

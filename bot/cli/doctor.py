@@ -52,7 +52,7 @@ async def _looked_at(session: Session) -> AsyncIterator[tuple[bool, str]]:
             return
         yield True, f"index: version {live.id} is live"
         for name in bot.settings.sources:
-            documents = await bot.count_documents(name)
+            documents = await bot.indexer.count_documents(name)
             told = f"{documents} documents" if documents else "nothing indexed; run `bot reindex`"
             yield documents > 0, f"source {name}: {told}"
         passages, run = await bot.search("How do I start?", k=1)

@@ -102,12 +102,12 @@ async def remove(session: Session, name: str, yes: bool) -> int:
     from bot.settings import remove_source
 
     async with session.bot() as bot:
-        documents = await bot.count_documents(name)
+        documents = await bot.indexer.count_documents(name)
         if not yes:
             click.confirm(f"Remove {name} and its {documents} documents?", abort=True)
         if name in bot.settings.sources and bot.settings.path is not None:
             remove_source(bot.settings.path, name)
-        await bot.forget_source(name)
+        await bot.indexer.forget(name)
     click.echo(f"{name} is removed.")
     return 0
 
