@@ -82,7 +82,8 @@ class Cluster:
             return
         if os.geteuid() == 0 and not self.home.exists():
             there = next(parent for parent in self.home.parents if parent.exists())
-            self._demand(server_account(self._data), there)
+            if there.is_dir():
+                self._demand(server_account(self._data), there)
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -112,15 +113,8 @@ class Cluster:
         Raises:
             EmbeddedServerError: it does not stop.
         """
-        for how, patience in ((signal.SIGINT, _STOP), (signal.SIGQUIT, _STOP / 6)):
-            self._signal(how)
-            deadline = time.monotonic() + patience
-            while time.monotonic() < deadline:
-                if not self._occupied():
-                    sockets.discard(self.folder)
-                    return
-                time.sleep(_PAUSE)
-        raise self._stuck()
+        self._end()
+        sockets.discard(self.folder)
 
     # -- the folder -----------------------------------------------------------------------------
 
@@ -245,12 +239,22 @@ class Cluster:
             if answer != pq.Ping.REJECT and self._postmaster()[1] in ("", "ready"):
                 silent += 1
                 if silent == _TRIES:
-                    self.down()
+                    self._end()
                     return False
             if time.monotonic() > deadline:
                 raise self._stuck()
             time.sleep(_PAUSE)
         return False
+
+    def _end(self) -> None:
+        for how, patience in ((signal.SIGINT, _STOP), (signal.SIGQUIT, _STOP / 6)):
+            self._signal(how)
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline:
+                if not self._occupied():
+                    return
+                time.sleep(_PAUSE)
+        raise self._stuck()
 
     def _ping(self) -> pq.Ping:
         return pq.Ping(pq.PGconn.ping(f"{self.conninfo()} connect_timeout=5".encode()))

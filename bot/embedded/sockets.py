@@ -8,7 +8,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from bot.embedded.account import Account
+from bot.embedded.account import Account, owner
 
 PORT = 5432
 FILES = (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock")
@@ -49,8 +49,9 @@ def discard(folder: Path) -> None:
     """Remove the socket folder of a stopped server from among the temporary files."""
     chosen = current(folder)
     if chosen != folder / "socket":
-        with suppress(OSError):
-            chosen.rmdir()
+        with suppress(OSError):  # not if it is used, or somebody else's by now
+            if _private(chosen, owner(folder / "data")):
+                chosen.rmdir()
         (folder / "socket-path").unlink(missing_ok=True)
 
 
