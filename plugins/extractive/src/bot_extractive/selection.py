@@ -14,16 +14,17 @@ from bot.text import CJK
 from bot_extractive.terms import PROCEDURE, Terms, wanted
 from bot_extractive.units import Unit, units
 
-# Fitted on one half of four question sets; docs/decisions/extractive-answers.md has the table.
+# The weights of neighbours, headings, kinds and ranks are fitted on half of five question sets;
+# docs/decisions/extractive-answers.md has the table.
 _BEFORE, _AFTER = 0.25, 0.15  # a question's word in a neighbour counts this much
 _HEADING = 0.7  # ... in a heading above, the title or the location
 _KIND = 0.06  # has, or lacks, the kind of thing that is asked for
 _RANK = 0.35  # times 1/rank of the passage
-_LINKS = 0.3
+_LINKS = 0.3  # less for hardly more than links
 _CARRIED = 0.5  # a word that only the rewritten query has
 _NAMES = 1.5  # a name or number in the question
-_WEAK = 0.3
-_TOLERANCE = 0.8
+_WEAK = 0.3  # a word that questions are made of
+_TOLERANCE = 0.8  # of the best score, which a further quote needs
 # Of what CJK questions ask, less is found literally: bigrams reach across word boundaries.
 _CJK_THRESHOLD = 0.7
 
@@ -56,14 +57,12 @@ def select(
     *,
     max_sentences: int,
     threshold: float,
-    tolerance: float = _TOLERANCE,
 ) -> list[Quote]:
     """Return the units that answer, in reading order; none when nothing does.
 
     Args:
         threshold: least share of the question, weighed by rarity, that the best unit and its
             passage must cover, 0 to 1.
-        tolerance: a further unit must score this share of the best one's score.
     """
     terms = Terms()
     candidates = _candidates(passages, terms)
@@ -80,7 +79,7 @@ def select(
     chosen = _with_what_follows(ranked[0], candidates, question)[:max_sentences]
     said = {c.unit.text for c in chosen}
     for candidate in ranked[1:]:
-        if candidate.score < tolerance * ranked[0].score:
+        if candidate.score < _TOLERANCE * ranked[0].score:
             break
         if candidate.unit.text not in said and not candidate.unit.leads_in:
             said.add(candidate.unit.text)

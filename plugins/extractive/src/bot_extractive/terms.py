@@ -38,7 +38,6 @@ class Terms:
 
     def __init__(self) -> None:
         self._stem = Stemmer.Stemmer("english").stemWords
-        self._stop = _STOP
         self.weak = frozenset(self._stem(sorted(_WEAK)))
 
     def __call__(self, text: str) -> list[str]:
@@ -47,7 +46,7 @@ class Terms:
         bigrams: list[str] = []
         for token in _TOKEN.findall(text.lower()):
             if not _WIDE.match(token):
-                if token not in self._stop:
+                if token not in _STOP:
                     words.append(token)
             else:
                 bigrams += _bigrams(token)
