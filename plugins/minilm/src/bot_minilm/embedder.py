@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from bot import hookimpl
 from bot.document import Purpose, Span, Vectors
 from bot_minilm import weights
 from bot_minilm.gate import Gate
+from bot_minilm.graph import DIMENSIONS, compiled
 from bot_minilm.tokens import MAX_TOKENS, Tokens
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int64]
 
-DIMENSIONS = 384
 BATCH_TOKENS = 2048  # more fall out of the processor's cache
 SLAB = 512  # texts that are tokenized and sorted by length at once
 
@@ -33,7 +34,11 @@ class MiniLM:
     def __init__(self, folder: Path | None, home: Path) -> None:
         self._folder = folder
         self._home = home
+        self._finding = Lock()
         self._gate = Gate()
+        self._found: Path | None = None
+        self._loaded_tokens: Tokens | None = None
+        self._loaded_transformer: Transformer | None = None
 
     async def aclose(self) -> None:
         await self._gate.aclose()
@@ -66,38 +71,39 @@ class MiniLM:
         return vectors
 
     def _tokens(self) -> Tokens:
+        files = self._files()
         with self._gate:
+            if self._loaded_tokens is None:
+                self._loaded_tokens = Tokens(files / weights.TOKENIZER, self._gate)
             return self._loaded_tokens
 
     def _transformer(self) -> Transformer:
+        files = self._files()
         with self._gate:
+            if self._loaded_transformer is None:
+                tensors = weights.read(files / weights.WEIGHTS)
+                self._loaded_transformer = Transformer(tensors, self._gate)
             return self._loaded_transformer
 
-    @cached_property
     def _files(self) -> Path:
-        return weights.find(self._folder, self._home)
-
-    @cached_property
-    def _loaded_tokens(self) -> Tokens:
-        return Tokens(self._files / weights.TOKENIZER, self._gate)
-
-    @cached_property
-    def _loaded_transformer(self) -> Transformer:
-        return Transformer(weights.read(self._files / weights.WEIGHTS), self._gate)
+        with self._finding:  # not at the gate: this may download, and the closing waits there
+            if self._found is None:
+                self._found = weights.find(self._folder, self._home)
+            return self._found
 
 
 class Transformer:
     """Token ids to unit vectors; safe to call from several threads."""
 
     def __init__(self, tensors: Mapping[str, NDArray[np.float32]], gate: Gate) -> None:
-        from bot_minilm.graph import compiled
-
         self._words = tensors["embeddings.word_embeddings.weight"]
         self._places = (
             tensors["embeddings.position_embeddings.weight"][:MAX_TOKENS]
             + tensors["embeddings.token_type_embeddings.weight"][0]
         )
-        self._request = compiled(tensors).create_infer_request()
+        model = compiled(tensors)
+        wanted = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._requests = [model.create_infer_request() for _ in range(wanted)]
         self._gate = gate
 
     def __call__(self, ids: Sequence[Ids]) -> Vectors:
@@ -105,15 +111,19 @@ class Transformer:
         import numpy as np
 
         vectors = np.empty((len(ids), DIMENSIONS), np.float32)
-        for rows in _batches(ids):
-            embedded, mask = self._padded([ids[row] for row in rows])
+        batches = _batches(ids)
+        while group := list(islice(batches, len(self._requests))):
+            padded = [self._padded([ids[row] for row in rows]) for rows in group]
             with self._gate:
-                self._request.infer([embedded, mask], share_inputs=True)
-                hidden = self._request.get_output_tensor().data
-                # Summed and scaled in float32 whatever precision the layers had. The mean's
-                # divisor is left out: scaling to unit length takes it away again.
-                total = np.einsum("blh,bl->bh", hidden, mask)
-            vectors[rows] = total / np.linalg.norm(total, axis=1, keepdims=True)
+                for request, inputs in zip(self._requests, padded, strict=False):
+                    request.start_async(inputs, share_inputs=True)
+                for request, rows, (_, mask) in zip(self._requests, group, padded, strict=False):
+                    request.wait()
+                    hidden = request.get_output_tensor().data
+                    # In float32 whatever the layers had. The mean's divisor is left out: scaling
+                    # to unit length takes it away again.
+                    total = np.einsum("blh,bl->bh", hidden, mask)
+                    vectors[rows] = total / np.linalg.norm(total, axis=1, keepdims=True)
         return vectors
 
     def _padded(self, ids: Sequence[Ids]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -33,7 +33,7 @@ def compiled(weights: Mapping[str, NDArray[np.float32]]) -> Any:
     core = openvino.Core()
     settings = {
         "INFERENCE_PRECISION_HINT": precision(),
-        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "THROUGHPUT",  # several requests at once, each on a few cores
         "ENABLE_HYPER_THREADING": False,
         "ENABLE_CPU_PINNING": False,  # workers on one machine would be pinned to the same cores
     }
