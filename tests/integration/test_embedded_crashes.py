@@ -1,6 +1,6 @@
 """What a kill -9 leaves behind, and how the embedded server comes back from it."""
 
-# ruff: noqa: ASYNC220, ASYNC221, ASYNC240 - nothing else waits while a test blocks
+# ruff: noqa: ASYNC220 - nothing else waits while a test blocks
 
 from __future__ import annotations
 

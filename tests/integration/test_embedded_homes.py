@@ -1,6 +1,6 @@
 """Where the embedded server can live, who gets in, and what it says where it cannot."""
 
-# ruff: noqa: ASYNC220, ASYNC221, ASYNC240 - nothing else waits while a test blocks
+# ruff: noqa: ASYNC221, ASYNC240 - nothing else waits while a test blocks
 
 from __future__ import annotations
 
