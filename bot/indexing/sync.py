@@ -8,8 +8,9 @@ content is known is not embedded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,9 @@ from bot.errors import DocumentError, HookFailed, IndexingError, SourceError
 from bot.indexing.building import BATCH, Builder
 from bot.indexing.ledger import Entry, Known, Ledger, content_hash
 from bot.indexing.versions import QUERIES, tell_index, writable
-from bot.text import storable
+from bot.text import cleaned, storable
+
+log = logging.getLogger(__name__)
 
 LOOKUP = 200  # documents compared with the ledger in one query
 DELETE = 500  # documents deleted in one transaction
@@ -88,7 +91,7 @@ class Sync:
             SourceError: the source cannot be read; nothing was deleted.
             IndexingError: another sync of this source is running, or a plugin failed.
         """
-        async with self._locked() as connection:
+        async with locked(self._database, self._source.name) as connection:
             begun = await self._begin(connection)
             async with self._listing() as items:
                 while batch := await self._next(items):
@@ -106,23 +109,6 @@ class Sync:
         self.progress.finished = True
         self._tell()
         return self.progress
-
-    @asynccontextmanager
-    async def _locked(self) -> AsyncGenerator[Connection]:
-        """Keep other syncs of this source away, on a connection of its own."""
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(QUERIES["lock_source"], {"name": self._source.name})
-            row = await cursor.fetchone()
-            if not row or not row[0]:
-                raise IndexingError(
-                    f"The source {self._source.name!r} is being synced by another process; wait "
-                    "for it to end."
-                )
-            try:
-                yield connection
-            finally:
-                with suppress(Exception):  # a dead connection has released it already
-                    await connection.execute(QUERIES["unlock_source"], {"name": self._source.name})
 
     async def _begin(self, connection: Connection) -> datetime:
         cursor = await connection.execute(
@@ -174,7 +160,7 @@ class Sync:
             async with aclosing(dispatch.stream(found[0], None, source=self._source)) as loaded:
                 async for item in loaded:
                     self.progress.found += 1
-                    await items.put(item)
+                    await items.put(_named(item))
         except HookFailed as failure:
             if isinstance(failure.__cause__, SourceError):
                 raise failure.__cause__ from None
@@ -219,11 +205,16 @@ class Sync:
             self.progress.unchanged += 1
             return
         try:
-            document = item if isinstance(item, Document) else await item.read()
+            document = _clean(item if isinstance(item, Document) else await item.read(), item)
         except DocumentError as error:
             await self._problem(connection, item.key, str(error))
             return
-        document = _clean(document, item)
+        except SourceError:
+            raise
+        except Exception as error:  # one document must not keep the others out
+            log.warning("%s: %s cannot be read", self._loader, item.key, exc_info=error)
+            await self._problem(connection, item.key, dispatch.describe(error))
+            return
         digest = content_hash(document)
         self._pending.append((document, digest, known))
         if known is None:
@@ -295,32 +286,85 @@ class Sync:
         self._changed(self.progress)
 
 
-async def forget(database: Database, manager: pluggy.PluginManager, name: str) -> bool:
-    """Delete a source with its documents, in batches; False when there was none."""
+@asynccontextmanager
+async def locked(database: Database, source: str) -> AsyncGenerator[Connection]:
+    """Keep other syncs of a source away, on a connection of its own.
+
+    Raises:
+        IndexingError: another sync has it.
+    """
     async with database.connection() as connection:
+        cursor = await connection.execute(QUERIES["lock_source"], {"name": source})
+        row = await cursor.fetchone()
+        if not row or not row[0]:
+            raise IndexingError(
+                f"The source {source!r} is being synced by another process; wait for it to end."
+            )
+        try:
+            yield connection
+        finally:
+            try:
+                await connection.execute(QUERIES["unlock_source"], {"name": source})
+            except BaseException as error:
+                await connection.close()  # whatever it was, the lock must not go into the pool
+                if not isinstance(error, Exception):
+                    raise
+
+
+async def forget(database: Database, manager: pluggy.PluginManager, name: str) -> bool:
+    """Delete a source with its documents, in batches; False when there was none.
+
+    Raises:
+        IndexingError: a sync of it is running.
+    """
+    async with locked(database, name) as connection:
         cursor = await connection.execute(QUERIES["source_documents"], {"name": name})
         rows = await cursor.fetchall()
-    if not rows:
-        return False
-    row = rows[0][0]
-    ids = [document for _, document in rows if document is not None]
-    ledger = Ledger(database, manager, row, name, await writable(database))
-    for start in range(0, len(ids), DELETE):
-        await ledger.delete(ids[start : start + DELETE])
-    async with database.connection() as connection:
+        if not rows:
+            return False
+        row = rows[0][0]
+        ids = [document for _, document in rows if document is not None]
+        ledger = Ledger(database, manager, row, name, await writable(database))
+        for start in range(0, len(ids), DELETE):
+            await ledger.delete(ids[start : start + DELETE])
         await connection.execute(QUERIES["delete_source"], {"source": row})
     return True
 
 
+def _named(item: Document | Found | Skipped) -> Document | Found | Skipped:
+    """Make what names a document fit the database: a file's name may be any bytes.
+
+    Raises:
+        SourceError: the loader yielded something else.
+    """
+    if isinstance(item, Skipped):
+        return replace(item, key=cleaned(item.key))
+    if isinstance(item, Document | Found):
+        return replace(item, key=cleaned(item.key), fingerprint=cleaned(item.fingerprint))
+    raise SourceError(
+        f"The loader yielded a {type(item).__name__} where a document belongs. Nothing was "
+        "deleted from the index."
+    )
+
+
 def _clean(document: Document, item: Document | Found) -> Document:
     """Keep the key and the fingerprint that were listed, and text that can be stored."""
-    text = document.text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
     return replace(
         document,
         key=item.key,
         fingerprint=item.fingerprint,
-        text=text,
+        text=cleaned(document.text),  # not composed: spans and quotations are of this text
         title=storable(document.title),
         uri=storable(document.uri),
         passage_id=storable(document.passage_id),
+        metadata=_deeply(document.metadata),
     )
+
+
+def _deeply(value: Any) -> Any:
+    """Clean every text in JSON-like values."""
+    if isinstance(value, str):
+        return cleaned(value)
+    if isinstance(value, Mapping):
+        return {_deeply(key): _deeply(one) for key, one in value.items()}
+    return [_deeply(one) for one in value] if isinstance(value, list | tuple) else value

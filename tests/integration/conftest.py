@@ -1,0 +1,87 @@
+"""One real server a session, one database a test, made from a template."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bot import schema
+from bot.database import Database
+from bot.embedded import EmbeddedServer
+
+sys.path.insert(0, str(Path(__file__).parent))  # for toys.py, here and in subprocesses
+
+import toys
+
+TEMPLATE = "bot_template"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """Where the session's server is reached; its own database is nobody's."""
+    home = Path(tempfile.mkdtemp(prefix="bot-", dir="/tmp"))  # short: sockets have a limit
+    embedded = EmbeddedServer(home)
+    conninfo = asyncio.run(embedded.start())
+    yield conninfo
+    asyncio.run(embedded.stop())
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def template(server):
+    """A database with the schema and the toys' table."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+
+    async def fill():
+        database = Database(make_conninfo(server, dbname=TEMPLATE))
+        await database.open()
+        await schema.ensure(database, [schema.core_migrations()])
+        async with database.connection() as connection:
+            await connection.execute(toys.TABLE)
+        await database.close()
+
+    asyncio.run(fill())
+    return TEMPLATE
+
+
+@pytest.fixture
+def conninfo(server, template):
+    """A database of this test alone."""
+    name = f"bot_test_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        yield make_conninfo(server, dbname=name)
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def database(conninfo):
+    """An open `Database`."""
+    opened = Database(conninfo, timeout=3)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def rows(database):
+    """Ask the database something: all rows of one query."""
+
+    async def ask(query, arguments=None):
+        async with database.connection() as connection:
+            return await (await connection.execute(query, arguments)).fetchall()
+
+    return ask
