@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import chain
 
 import Stemmer
 
@@ -17,7 +16,9 @@ from bot.text import CJK
 ANALYZER = "words-bigrams-1"
 """Names the rules below; an index must be searched with the rules that made it."""
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
+_COMPOUND = re.compile(r"[^\W_]+(?:_+[^\W_]+)+")
+_ASCII_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _CJK_RUN = re.compile(f"({CJK.pattern}+)")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _REMEMBERED = 200_000  # words; bounds the memory of a long indexing run
@@ -31,16 +32,29 @@ STOP_WORDS = frozenset(
 
 
 def terms(text: str) -> list[str]:
-    """Cut a text into terms, in reading order."""
+    """Cut a text into terms; stop words are left out."""
+    return [stem for stem in map(STEMS.__getitem__, words(text)) if stem]
+
+
+def words(text: str) -> list[str]:
+    """Cut a text into folded words and pairs of characters, not yet stemmed.
+
+    They come in reading order; compounds like `max_length` come once more, whole, at the end.
+    """
     folded = _fold(text)
-    if CJK.search(folded) is None:
-        return list(chain.from_iterable(map(_TERMS.__getitem__, _WORD.findall(folded))))
-    found: list[str] = []
-    for place, part in enumerate(_CJK_RUN.split(folded)):
-        if place % 2:
-            found += [part[i : i + 2] for i in range(len(part) - 1)] or [part]
-        else:
-            found += chain.from_iterable(map(_TERMS.__getitem__, _WORD.findall(part)))
+    if folded.isascii():
+        found = folded.translate(_ASCII_WORDS).split()  # three times as fast as the expression
+    elif CJK.search(folded) is None:
+        found = _WORD.findall(folded)
+    else:
+        found = []
+        for place, part in enumerate(_CJK_RUN.split(folded)):
+            if place % 2:
+                found += [part[i : i + 2] for i in range(len(part) - 1)] or [part]
+            else:
+                found += _WORD.findall(part)
+    if "_" in folded:
+        found += _COMPOUND.findall(folded)
     return found
 
 
@@ -52,20 +66,18 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
 
 
-class _Terms(dict[str, tuple[str, ...]]):
-    """The terms of a word, worked out once: none for a stop word, more for a compound."""
+class _Stems(dict[str, str]):
+    """The stem of each word, worked out once; empty for a stop word."""
 
     def __init__(self) -> None:
         self._stem = Stemmer.Stemmer("english").stemWord
 
-    def __missing__(self, word: str) -> tuple[str, ...]:
+    def __missing__(self, word: str) -> str:
         if len(self) > _REMEMBERED:
             self.clear()
-        parts = [part for part in word.split("_") if part]
-        whole = [word] if len(parts) > 1 else []
-        found = tuple(self._stem(part) for part in whole + parts if part not in STOP_WORDS)
-        self[word] = found
-        return found
+        stem = "" if word in STOP_WORDS else self._stem(word)
+        self[word] = stem
+        return stem
 
 
-_TERMS = _Terms()
+STEMS = _Stems()

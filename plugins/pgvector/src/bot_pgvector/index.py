@@ -20,7 +20,8 @@ from bot_pgvector.analysis import ANALYZER
 from bot_pgvector.postings import POSTING, invert, unpack
 from bot_pgvector.statements import GRAPH_LIMIT, INDEX, Statement, of, schema
 
-FANOUT = 8  # segments of one size that become one of the next: bounds what a question reads
+FANOUT = 32  # segments of one size that become one of the next: bounds what a question reads
+SMALL = 8  # how many times smaller than the largest segment the others may be together
 GRAPH_FROM = 2000  # chunks; below it, comparing with every vector is as fast as the graph
 OUTGROWN = 0.25  # growth after which building the graph anew beats adding to it
 DEAD = 0.2  # share of deleted chunks in the postings that is worth writing them anew
@@ -198,7 +199,7 @@ async def _merge_small(statement: Statement, connection: Connection) -> None:
     """Leave at most two segments, and one when the smaller is not much smaller."""
     *small, (largest, size) = await _segments(statement, connection) or [(0, 0)]
     ids = [id_ for id_, _ in small]
-    if sum(chunks for _, chunks in small) * FANOUT > size:
+    if sum(chunks for _, chunks in small) * SMALL > size:
         ids.append(largest)
     if len(ids) > 1:
         await connection.execute(statement("merge"), {"segments": ids})

@@ -12,12 +12,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot_pgvector.analysis import terms
+from bot_pgvector.analysis import STEMS, words
 
 POSTING = np.dtype("<u8")
 """One posting: the chunk's id << 32 | its length in terms << 16 | how often it has the term."""
@@ -59,29 +60,37 @@ def invert(ids: Sequence[int], texts: Iterable[str]) -> Inverted:
         ids: the chunks' ids, ascending, below 2**32.
         texts: one text a chunk.
     """
-    vocabulary: dict[str, int] = {}
-    numbers: list[int] = []
-    counts: list[int] = []
-    distinct: list[int] = []
-    lengths: list[int] = []
-    for text in texts:
-        found = terms(text)
-        counted = Counter(found)
-        numbers += [vocabulary.setdefault(term, len(vocabulary)) for term in counted]
-        counts += counted.values()
-        distinct.append(len(counted))
-        lengths.append(len(found))
-    heads = np.asarray(ids, POSTING) << 32 | np.minimum(lengths, _MOST).astype(POSTING) << 16
-    postings = np.repeat(heads, distinct) | np.minimum(counts, _MOST).astype(POSTING)
-    order = np.argsort(numbers, kind="stable")
-    data = postings[order].tobytes()
-    ends = np.cumsum(np.bincount(numbers, minlength=len(vocabulary))) * POSTING.itemsize
-    pairs: list[tuple[str, bytes]] = []
-    start = 0
-    for term, end in zip(vocabulary, ends.tolist(), strict=True):
-        pairs.append((term, data[start:end]))
-        start = end
-    return Inverted(pairs, sum(lengths))
+    vocabulary = _Vocabulary()
+    parts = [np.fromiter(map(vocabulary.__getitem__, words(text)), np.int64) for text in texts]
+    places = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    numbers = np.concatenate([*parts, np.empty(0, np.int64)])
+    places, numbers = places[numbers >= 0], numbers[numbers >= 0]
+    lengths = np.bincount(places, minlength=len(parts))
+    # By term, then by chunk, each pair once.
+    pairs, counts = np.unique(numbers << 32 | places, return_counts=True)
+    chunks = pairs & 0xFFFFFFFF
+    postings = (
+        np.asarray(ids, POSTING)[chunks] << np.uint64(32)
+        | np.minimum(lengths[chunks], _MOST).astype(POSTING) << np.uint64(16)
+        | np.minimum(counts, _MOST).astype(POSTING)
+    )
+    data = postings.astype(POSTING).tobytes()
+    ends = np.cumsum(np.bincount(pairs >> 32, minlength=len(vocabulary.terms))) * POSTING.itemsize
+    starts = [0, *ends.tolist()]
+    cut = [data[start:end] for start, end in pairwise(starts)]
+    return Inverted(list(zip(vocabulary.terms, cut, strict=True)), len(numbers))
+
+
+class _Vocabulary(dict[str, int]):
+    """The number of each word's term, counted up as they come; -1 for a stop word."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, int] = {}
+
+    def __missing__(self, word: str) -> int:
+        stem = STEMS[word]
+        self[word] = number = self.terms.setdefault(stem, len(self.terms)) if stem else -1
+        return number
 
 
 class Ranking:
