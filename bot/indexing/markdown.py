@@ -15,6 +15,7 @@ _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*(?:\r\n?|\n)")
 _FRONT_END = re.compile(r"(?:---|\.\.\.)[ \t]*$")
 _ENTRY = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:(?:[ \t]+(.*))?$")
 _FRONT_LIMIT = 200  # lines; a longer one is no front matter
+_ATTRIBUTES = re.compile(r"\s*\{:?\s*[#.][^{}]*\}\s*$")  # {#anchor}, as MkDocs and pandoc write it
 _HEADING_LIMIT = 300  # characters of a heading that are kept in paths and titles
 
 
@@ -113,7 +114,7 @@ def _plain(source: str) -> str:
     inline = _inline_parser().parseInline(source[:_HEADING_LIMIT])[0].children or []
     parts = (" " if "break" in token.type else token.content for token in inline
              if token.type != "html_inline")  # fmt: skip
-    return " ".join("".join(parts).split())
+    return _ATTRIBUTES.sub("", " ".join("".join(parts).split()))
 
 
 @cache

@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bot import dispatch
 from bot.document import Document
+from bot.indexing import builtin
 from bot.indexing.builtin import StructureSettings
 from bot.indexing.markdown import blocks
-from bot.indexing.splitting import StructureSplitter, split
+from bot.indexing.splitting import split
+from bot.plugins import Plugins
 
 MARKUP = ["# A\n", "## B\n", "#### D\n", "- item\n", "  - nested\n", "> quote\n", "```\n", "\n\n",
           "\r\n", "\r", "| a | b |\n", "|---|---|\n", "\u2028", "\x0c", "\x1c", "\t", "    code\n",
@@ -107,6 +110,8 @@ def test_what_looks_like_a_heading_in_code_is_none():
 def test_headings_lose_their_markup():
     text = "Set *up* `bot.toml` [here](x)\n=====\n\nText.\n"
     assert cut(text)[0][1] == ("Set up bot.toml here",)
+    assert cut("# Set up { #set-up }\n\nText.\n")[0][1] == ("Set up",)
+    assert cut("# The set {a, b}\n\nText.\n")[0][1] == ("The set {a, b}",)
 
 
 def test_blocks_are_whole_where_they_fit():
@@ -183,8 +188,16 @@ def test_an_overlap_must_leave_room_for_something_new():
         StructureSettings(max_tokens=100, overlap=51)
 
 
-def test_the_component_splits_by_its_settings():
-    splitter = StructureSplitter(StructureSettings(max_tokens=16))
+async def test_the_built_in_plugin_offers_the_splitter_and_it_splits_by_its_settings():
+    plugins = Plugins()
+    plugins.register(builtin, "builtin")
+    factory = plugins.component("splitter", "structure")
+    settings = factory.settings.model_validate({"max_tokens": 16})
+    plugins.register(factory.make("splitter", settings, None), "splitter:s")
     document = Document(key="a", text=words(40), format="text")
-    pieces = splitter.bot_split(document=document, tokens=tokens(document.text))
+    pieces, failures = await dispatch.first(
+        plugins.manager, "bot_split", only={"splitter:s"}, timeout=None, document=document,
+        tokens=tokens(document.text),
+    )  # fmt: skip
+    assert not failures
     assert [len(document.text[p.start : p.end].split()) for p in pieces] == [14, 13, 13]
