@@ -145,7 +145,9 @@ class Run:
         return self._timings
 
     async def _queries(self) -> tuple[str, ...]:
-        results = await self._gather("bot_queries", turn=self.turn)
+        gathered = await self._gather("bot_queries", turn=self.turn)
+        results = [_checked(result, "bot_queries", _is_text) for result in gathered]
+        self._note(results)
         queries = [query for result in results for query in result.value or ()]
         return tuple(dict.fromkeys(queries)) or tuple(followup.queries(self.turn))
 
@@ -163,7 +165,7 @@ class Run:
             timeout=self._limits.retrieve,
             turn=self.turn,
         )
-        results = [_checked(result) for result in results]
+        results = [_checked(result, "bot_retrieve", _is_passage) for result in results]
         self._note(results)
         found = {names[r.plugin]: r.value for r in results if r.error is None}
         if not found and self.turn.assistant.retrievers:
@@ -189,7 +191,7 @@ class Run:
             self._left_out(failure.plugin, str(failure))
         if reranked is None:
             return fused
-        checked = _checked(dispatch.Result("reranker", reranked), "bot_rerank")
+        checked = _checked(dispatch.Result("a reranker", reranked), "bot_rerank", _is_passage)
         if checked.error is not None:
             self._note([checked])
             return fused
@@ -357,16 +359,20 @@ class Run:
         return round((time.perf_counter() - begun) * 1000, 3)
 
 
-def _checked(result: dispatch.Result, hook: str = "bot_retrieve") -> dispatch.Result:
-    """Refuse what is no list of passages: one careless plugin must not end the turn."""
+def _checked(result: dispatch.Result, hook: str, fits: Callable[[object], bool]) -> dispatch.Result:
+    """Refuse what is no list of what fits: one careless plugin must not end the turn."""
     if result.error is not None:
         return result
-    passages = [] if result.value is None else result.value
-    if isinstance(passages, Sequence) and all(map(_is_passage, passages)):
-        return replace(result, value=passages)
-    error = HookFailed(result.plugin, hook, "gave something other than a list of passages")
+    found = [] if result.value is None else result.value
+    if isinstance(found, Sequence) and not isinstance(found, str) and all(map(fits, found)):
+        return replace(result, value=found)
+    error = HookFailed(result.plugin, hook, "gave something other than a list of what it should")
     log.warning("%s", error)
     return replace(result, value=None, error=error)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _is_passage(value: object) -> bool:
