@@ -104,31 +104,15 @@ def in_new_process(code, **environ):
     )
 
 
-def test_without_weights_and_hub_the_error_says_what_to_do(tmp_path):
-    code = "from bot_minilm.embedder import MiniLM; from pathlib import Path\n"
-    code += f"MiniLM(None, Path({str(tmp_path)!r})).bot_embed(['yes'], 'query')"
-    done = in_new_process(code, HF_HUB_OFFLINE="1")
-    assert "ModelMissing: The embedder's weights are not installed" in done.stderr
-    assert "run `make setup`" in done.stderr
-
-
 class Hub(BaseHTTPRequestHandler):
-    """Enough of the hub's protocol to serve two files."""
-
-    def do_HEAD(self):
-        self.answer()
+    """Serves two files as the hub does, as many bytes of each as the test wants."""
 
     def do_GET(self):
-        self.wfile.write(self.answer())
-
-    def answer(self):
         data = (self.server.folder / self.path.rsplit("/", 1)[-1]).read_bytes()
         self.send_response(200)
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.send_header("ETag", hashlib.sha256(data).hexdigest())
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        return data
+        self.wfile.write(data[: self.server.limit])
 
     def log_message(self, *_):
         pass
@@ -137,10 +121,10 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(copy):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.folder = copy
+    server.folder, server.limit = copy, None
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield server
     server.shutdown()
     thread.join()
     server.server_close()
@@ -153,18 +137,36 @@ print(MiniLM(None, Path({home!r})).bot_embed(["yes"], "query").shape)
 """
 
 
+def download(home, hub):
+    """Embed in a new process that has to download; the hub's port is 9 when there is none."""
+    port = hub.server_port if hub else 9
+    code = DOWNLOAD.format(home=str(home))
+    return in_new_process(code, HF_ENDPOINT=f"http://127.0.0.1:{port}")
+
+
 def test_weights_are_downloaded_once_where_a_hub_is(hub, tmp_path):
-    code = DOWNLOAD.format(home=str(tmp_path))
-    done = in_new_process(code, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
+    done = download(tmp_path, hub)
     assert done.stdout == "(1, 384)\n", done.stderr
-    again = in_new_process(code, HF_HUB_OFFLINE="1")
+    again = download(tmp_path, None)
     assert again.stdout == "(1, 384)\n", again.stderr
+
+
+def test_without_weights_and_hub_the_error_says_what_to_do(tmp_path):
+    done = download(tmp_path, None)
+    assert "ModelMissing: The embedder's weights are not installed" in done.stderr
+    assert "run `make setup`" in done.stderr
+
+
+def test_a_download_that_breaks_off_leaves_nothing(hub, tmp_path):
+    hub.limit = 1000
+    done = download(tmp_path, hub)
+    assert "ModelMissing" in done.stderr
+    assert not list((tmp_path / "models").rglob("*.*"))
 
 
 def test_a_download_that_is_not_official_is_refused(hub, copy, tmp_path):
     (copy / weights.TOKENIZER).unlink()
     (copy / weights.TOKENIZER).write_text("{}")
-    code = DOWNLOAD.format(home=str(tmp_path))
-    done = in_new_process(code, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
-    assert "ModelMissing" in done.stderr
+    done = download(tmp_path, hub)
     assert "tokenizer.json is not the official" in done.stderr
+    assert not list((tmp_path / "models").rglob("*.*"))

@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 
+def digest(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class Digests:
     """The sha256 of files, remembered in a JSON file with what told the files apart."""
 
@@ -26,8 +32,7 @@ class Digests:
         match remembered.get(str(path)):
             case [known, str(sha256)] if known == state:
                 return sha256
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = digest(path)
         self._write({**remembered, str(path): [state, sha256]})
         return sha256
 

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
+import os
+import shutil
+import tempfile
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 from bot.errors import ModelMissing
-from bot_minilm.digests import Digests
+from bot_minilm.digests import Digests, digest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 NAME = "all-MiniLM-L6-v2"
 REPOSITORY = f"sentence-transformers/{NAME}"
@@ -47,11 +55,7 @@ def find(folder: Path | None, home: Path) -> Path:
                 f"There is no {name} in {found}; it must hold {REPOSITORY}. Give another folder as "
                 "`weights`, or leave the setting out and run `make setup`."
             )
-        if (sha256 := digests.of(path)) != official:
-            raise ModelMissing(
-                f"{path} is not the official {NAME} (its sha256 is {sha256}, not {official}); "
-                "delete it and run `make setup` to install the official file."
-            )
+        _check(path, digests.of(path), official)
     return found
 
 
@@ -66,17 +70,33 @@ def installed() -> Path | None:
 def _downloaded(folder: Path) -> Path:
     if all((folder / name).is_file() for name in OFFICIAL):
         return folder
-    from huggingface_hub import hf_hub_download
-
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    log.info("Downloading %s from %s", REPOSITORY, hub)
     try:
-        for name in OFFICIAL:
-            hf_hub_download(REPOSITORY, name, local_dir=folder)
-    except Exception as error:  # its clients raise errors of several libraries
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+            for name, official in OFFICIAL.items():
+                path = Path(unfinished, name)
+                url = f"{hub}/{REPOSITORY}/resolve/main/{name}"
+                with urlopen(url, timeout=30) as data, path.open("wb") as file:  # noqa: S310  # https
+                    shutil.copyfileobj(data, file)
+                _check(path, digest(path), official)
+            for name in OFFICIAL:
+                Path(unfinished, name).replace(folder / name)
+    except (OSError, HTTPException) as error:
         raise ModelMissing(
-            f"The embedder's weights are not installed and {REPOSITORY} cannot be downloaded "
-            f"({type(error).__name__}); run `make setup`, or copy the model into {folder}."
+            f"The embedder's weights are not installed and {REPOSITORY} cannot be downloaded from "
+            f"{hub} ({error}); run `make setup`, or copy the model into {folder}."
         ) from error
     return folder
+
+
+def _check(path: Path, sha256: str, official: str) -> None:
+    if sha256 != official:
+        raise ModelMissing(
+            f"{path} is not the official {NAME} (its sha256 is {sha256}, not {official}); delete "
+            "it and run `make setup` to install the official file."
+        )
 
 
 def read(path: Path) -> dict[str, NDArray[np.float32]]:
