@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +20,9 @@ from bot.plugins import Context, Kind, Plugins
 
 if TYPE_CHECKING:
     from bot.settings import Checked
+log = logging.getLogger(__name__)
+
+CLOSING = 5.0  # seconds that a component may take to close
 
 
 class Components:
@@ -32,6 +38,7 @@ class Components:
         self._checked = checked
         self._context = Context(home=home, database=database, embed=self.embed)
         self._closing = AsyncExitStack()
+        self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def aclose(self) -> None:
         """Close the components, the last one made first."""
@@ -95,13 +102,14 @@ class Components:
         factory = self._plugins.component(kind, type_)
         if factory is None:
             raise PluginError(f"No plugin offers the {kind} type {type_!r}.")
-        made = await dispatch.in_thread(
-            _call, factory=factory.make, name=name, options=options, context=self._context
-        )
-        if not self._plugins.manager.has_plugin(registered):  # another task may have been faster
-            self._plugins.register(made, registered)
-            if (close := getattr(made, "aclose", None)) is not None:
-                self._closing.push_async_callback(close)
+        async with self._making[registered]:  # two turns at once must not load a model twice
+            if not self._plugins.manager.has_plugin(registered):
+                made = await dispatch.in_thread(
+                    _call, factory=factory.make, name=name, options=options, context=self._context
+                )
+                self._plugins.register(made, registered)
+                if (close := getattr(made, "aclose", None)) is not None:
+                    self._closing.push_async_callback(_close, registered, close)
         return registered
 
     async def embed(self, texts: Sequence[str], purpose: Purpose, version: IndexVersion) -> Vectors:
@@ -123,6 +131,14 @@ class Components:
             raise EmbeddingError(str(failures[0]) if failures else f"{name} embeds nothing.")
         found: Vectors = vectors
         return found
+
+
+async def _close(component: str, close: Callable[[], Awaitable[None]]) -> None:
+    """Close one component; how it fails must not keep the others open."""
+    try:
+        await dispatch.within(close(), CLOSING)
+    except Exception as error:
+        log.warning("%s did not close: %s", component, dispatch.describe(error))
 
 
 def _call(

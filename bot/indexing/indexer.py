@@ -54,8 +54,7 @@ class Indexer:
                 finished before is kept.
         """
         sources = [self.source(name) for name in names or self._settings.sources]
-        for name in self._settings.retrievers:  # those that keep an index must know of it
-            await self._components.named("retriever", name)
+        await self._make_retrievers()
         await self._seed()
         builders = await building.builders(
             self._manager, await versions.writable(self._database), self._components.stored
@@ -82,6 +81,7 @@ class Indexer:
         Raises:
             NotFound: nothing of it was ever indexed, and bot.toml does not know it.
         """
+        await self._make_retrievers()
         known = await forget(self._database, self._manager, name)
         if not known and name not in self._settings.sources:
             raise NotFound(f"There is no source {name!r}; `bot source list` lists them.")
@@ -110,6 +110,11 @@ class Indexer:
             settings=self._checked.options["loader", name],
             readers=frozenset(table.readers),
         )
+
+    async def _make_retrievers(self) -> None:
+        """Those that keep an index must learn of every change."""
+        for name in self._settings.retrievers:
+            await self._components.named("retriever", name)
 
     async def _seed(self) -> None:
         """Make the first index version from `[index]`."""
