@@ -8,6 +8,7 @@ with an apology and a reference. Every turn ends in exactly one `Finished` or `F
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
@@ -155,7 +156,7 @@ class Run:
         names: dict[str, str] = {}
         for name in self.turn.assistant.retrievers:
             try:
-                names[await self._with.resolve("retriever", name)] = name
+                names[await self._resolve("retriever", name)] = name
             except Exception as error:
                 self._left_out(f"retriever:{name}", dispatch.describe(error))
         results = await dispatch.gather(
@@ -199,7 +200,7 @@ class Run:
         return ranking.readable(checked.value, self.turn.principals)[: self.turn.k]
 
     async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[str]:
-        generator = await self._with.resolve("generator", self.turn.assistant.generator)
+        generator = await self._resolve("generator", self.turn.assistant.generator)
         async with self._step("prompt"):
             asked = await self._prompt(generator, passages)
         self._said = CitationStream(asked.passages)
@@ -210,6 +211,11 @@ class Run:
                         yield text
             if text := self._said.end():
                 yield text
+
+    async def _resolve(self, kind: Kind, name: str) -> str:
+        """Make a component; loading its model counts as waiting for the first token."""
+        found: str = await dispatch.within(self._with.resolve(kind, name), self._limits.token)
+        return found
 
     async def _prompt(self, generator: str, passages: Sequence[Passage]) -> Prompt:
         only = {generator}
@@ -314,19 +320,21 @@ class Run:
     async def _enter(self, around: AsyncExitStack, result: dispatch.Result) -> None:
         manager = result.value
         timeout = self._limits.hook
+        context = contextvars.copy_context()  # one for both ends, as resetting a variable needs
 
         async def leave(*error: object) -> None:
             try:
-                await dispatch.within(manager.__aexit__(*error), timeout)
+                await dispatch.within(manager.__aexit__(*error), timeout, context)
             except Exception as failure:
                 self._fault(result.plugin, failure)
 
         try:
-            await dispatch.within(manager.__aenter__(), timeout)
+            await dispatch.within(manager.__aenter__(), timeout, context)
         except Exception as failure:
             self._fault(result.plugin, failure)
         else:
             around.push_async_exit(leave)
+            around.callback(dispatch.adopt(context))
 
     async def _gather(self, hook: str, **arguments: Any) -> list[dispatch.Result]:
         results = await dispatch.gather(self._manager, hook, timeout=self._limits.hook, **arguments)

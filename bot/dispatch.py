@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 _END = object()
 
 
-class _TooLate(TimeoutError):
+class TooLate(TimeoutError):
     """Told apart from a TimeoutError that a plugin raised itself."""
 
 
@@ -69,7 +69,7 @@ class Implementation:
             else:
                 value = await within(in_thread(self.function, **chosen), timeout)
             return await within(value, timeout) if inspect.isawaitable(value) else value
-        except _TooLate:
+        except TooLate:
             raise self.failed(f"gave no answer within {timeout:g} s") from None
         except Exception as error:
             raise self.failed(f"raised {describe(error)}") from error
@@ -168,14 +168,19 @@ async def stream(
         await asyncio.wait({reader}, timeout=1.0)
 
 
-async def within(awaitable: Any, timeout: float | None) -> Any:
+async def within(
+    awaitable: Any, timeout: float | None, context: contextvars.Context | None = None
+) -> Any:
     """Await something that may refuse to be cancelled; after `timeout` seconds leave it behind.
+
+    Args:
+        context: what it runs in; None gives it a copy of the caller's.
 
     Raises:
         TimeoutError: it was not done in time.
         Exception: whatever it raised.
     """
-    task = asyncio.ensure_future(_tamed(awaitable))
+    task = asyncio.get_running_loop().create_task(_tamed(awaitable), context=context)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout)
     except asyncio.CancelledError:
@@ -186,10 +191,24 @@ async def within(awaitable: Any, timeout: float | None) -> Any:
     if not done:
         task.cancel()
         _forget(task)
-        raise _TooLate
+        raise TooLate(f"it did not end within {timeout:g} s")
     if task.cancelled():
         raise RuntimeError("it cancelled itself")
     return task.result()
+
+
+def adopt(context: contextvars.Context) -> Callable[[], None]:
+    """Take over the context variables that were set in `context`; the result puts them back."""
+    here = contextvars.copy_context()
+    changed = [(var, value) for var, value in context.items() if here.get(var, _END) is not value]
+    tokens = [(var, var.set(value)) for var, value in changed]
+
+    def restore() -> None:
+        for var, token in reversed(tokens):
+            with suppress(ValueError):  # the caller goes on in another context: nothing to undo
+                var.reset(token)
+
+    return restore
 
 
 async def _tamed(awaitable: Any) -> Any:

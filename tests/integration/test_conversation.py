@@ -1,6 +1,7 @@
 """The loop against a real server: every turn ends once, is recorded, and survives its plugins."""
 
 import asyncio
+import contextvars
 from contextlib import aclosing, asynccontextmanager
 
 import pluggy
@@ -25,6 +26,7 @@ from bot.conversation import Limits, Machinery, Run
 from bot.errors import PluginError
 from bot.turn import Assistant, Conversation, Outcome, Usage
 
+SPAN = contextvars.ContextVar("SPAN", default="none")
 EVERYBODY = frozenset({"everyone"})
 PORT = Passage(
     id="p1", text="The port is 8080. It can be changed.", readers=EVERYBODY,
@@ -497,6 +499,61 @@ async def test_what_stands_around_the_steps_sees_them_and_may_break(talk):
     assert answer.notices == ("broken did not work and was left out.",)
     steps = ["queries", "retrieve", "rank", "prompt", "generate", "record"]
     assert seen == [sign + step for step in steps for sign in "+-"]
+
+
+async def test_context_variables_set_around_a_step_hold_in_it_and_end_with_it(talk):
+    seen = {}
+
+    class Tracing:
+        @hookimpl
+        def bot_around(self, step):
+            @asynccontextmanager
+            async def around():
+                token = SPAN.set(step)
+                try:
+                    yield
+                finally:
+                    SPAN.reset(token)
+
+            return around()
+
+    class Looking(toys.Speaker):
+        @hookimpl
+        def bot_retrieve(self, turn):
+            seen["retrieve"] = SPAN.get()
+            return []
+
+        @hookimpl
+        async def bot_generate(self, turn, prompt):
+            seen["generate"] = SPAN.get()
+            yield "So."
+
+        @hookimpl
+        def bot_turn_finished(self, turn):
+            seen["finished"] = SPAN.get()
+
+    talk.manager.unregister(talk.manager.get_plugin("generator"))
+    talk.add("generator", Looking())
+    talk.add("tracing", Tracing())
+    answer = (await talk.ask()).answer
+    assert answer.notices == ()
+    assert seen == {"retrieve": "retrieve", "generate": "generate", "finished": "none"}
+    assert SPAN.get() == "none"
+
+
+async def test_a_component_that_hangs_while_it_is_made_is_left_out(talk):
+    resolve = talk.resolve
+
+    async def hanging(kind, name):
+        if name == "huge":
+            await asyncio.sleep(600)
+        return await resolve(kind, name)
+
+    talk.resolve = hanging
+    talk.retrievers.append("huge")
+    answer = (await talk.ask()).answer
+    assert answer.outcome is Outcome.answered
+    assert answer.notices == ("retriever:huge did not work and was left out.",)
 
 
 async def test_plugins_that_listen_may_fail(talk):
