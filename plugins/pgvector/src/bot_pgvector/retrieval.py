@@ -67,7 +67,8 @@ class Retriever:
     ) -> list[Passage]:
         """Find k passages. Chunks of one passage are one; then more of them are asked for."""
         distinct: dict[str, Passage] = {}
-        for count in (k, 4 * k):
+        count = k
+        while True:
             if self._mode == "vector":
                 found = await search.by_vector(vector, count)
             else:
@@ -75,8 +76,8 @@ class Retriever:
             for passage in found:
                 distinct.setdefault(passage.id, passage)
             if len(distinct) >= k or len(found) < count:
-                break
-        return list(distinct.values())
+                return list(distinct.values())
+            count *= 4
 
     async def _prepare(self, connection: Connection, version: IndexVersion) -> None:
         """Set a connection up, once; make sure, once, that the index speaks our terms."""

@@ -18,6 +18,8 @@ SEARCH = load_queries(_FOLDER / "search.sql")
 
 GRAPH_LIMIT = 4000  # dimensions: HNSW holds half precision up to here, and single up to 2,000
 
+INLINE_LIMIT = 1024  # dimensions: half a page of 8 kB
+
 Statement: TypeAlias = Callable[[str], LiteralString]
 
 
@@ -27,6 +29,7 @@ def statements(version: int, dimensions: int) -> Statement:
     parts = {
         "index": sql.Identifier(schema(version)),
         "dimensions": sql.Literal(dimensions),
+        "storage": sql.SQL("plain" if dimensions <= INLINE_LIMIT else "external"),
         **_graph(dimensions),
     }
 

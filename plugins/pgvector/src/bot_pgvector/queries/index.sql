@@ -2,7 +2,8 @@
 -- {index} is the version's schema, {dimensions} the length of its vectors.
 
 -- name: create
--- Rows of up to 8 kB stay whole: text beside its vector, nothing compressed or moved away.
+-- Rows of up to 8 kB stay whole: text beside its vector, nothing compressed or moved away. A
+-- vector that would leave no room for its text is kept apart.
 create schema {index};
 
 create table {index}.chunk (
@@ -22,7 +23,7 @@ create table {index}.chunk (
     embedding   vector({dimensions}) not null
 ) with (toast_tuple_target = 8160);
 
-alter table {index}.chunk alter embedding set storage plain;
+alter table {index}.chunk alter embedding set storage {storage};
 
 create index chunk_document on {index}.chunk (document_id);
 

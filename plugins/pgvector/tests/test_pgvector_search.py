@@ -1,0 +1,177 @@
+import asyncio
+
+import pytest
+from bot_pgvector import index
+from bot_pgvector.fusion import confidence, semantic_share
+from bot_pgvector.statements import search_statement
+
+from bot.errors import IndexingError
+
+MODES = ("hybrid", "vector", "lexical")
+EVERYBODY = frozenset({"everyone"})
+
+
+async def plan(corpus, name, arguments, sources=True):
+    query = search_statement(name, corpus.version.id, corpus.version.dimensions, sources, ())
+    async with corpus.database.connection() as connection:
+        await connection.execute("set enable_seqscan = off")
+        cursor = await connection.execute("explain " + query, arguments)
+        found = "\n".join(row[0] for row in await cursor.fetchall())
+        await connection.execute("set enable_seqscan = on")
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_best_comes_first_with_all_that_is_known_of_it(corpus, mode):
+    await corpus.add("pears are green", "plums are blue")
+    await corpus.add(
+        corpus.chunk(
+            "apples are red",
+            id="fruit-1",
+            source="fruit",
+            title="Fruit",
+            uri="https://example.com/fruit",
+            context="Fruit › Apples",
+            start=5,
+            end=19,
+            metadata={"year": 2024},
+        )
+    )
+    first, *_ = await corpus.ask("red apples", mode=mode)
+    assert (first.id, first.text, first.source) == ("fruit-1", "apples are red", "fruit")
+    assert (first.title, first.uri) == ("Fruit", "https://example.com/fruit")
+    assert first.location == "Fruit › Apples"
+    assert (first.start, first.end, first.metadata) == (5, 19, {"year": 2024})
+    assert first.readers == EVERYBODY
+    assert 0 < first.score <= 1.0001
+
+
+async def test_context_is_searched_too(corpus):
+    await corpus.add("Run it twice.", context="Windows › Installing")
+    await corpus.add("Run it once.", context="Linux › Installing")
+    assert (await corpus.texts("installing on linux", mode="lexical"))[0] == "Run it once."
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_nobody_finds_what_they_may_not_read(corpus, mode):
+    await corpus.add(*(f"salary table {n}" for n in range(60)), readers=("group:board",))
+    await corpus.add("salary dates are public", "weather")
+    assert "salary dates are public" in await corpus.texts("salary table", mode=mode)
+    assert not any("table" in text for text in await corpus.texts("salary table", mode=mode))
+    board = EVERYBODY | {"group:board"}
+    assert "table" in (await corpus.texts("salary table", mode=mode, principals=board))[0]
+
+
+async def test_terms_reach_past_what_others_may_read(corpus):
+    await corpus.add(*(f"salary salary {n}" for n in range(500)), readers=("group:board",))
+    await corpus.add(*(f"a long text in which the salary of {n} is told once" for n in range(4)))
+    assert len(await corpus.texts("salary", mode="lexical", candidates=10, k=4)) == 4
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_only_the_sources_of_the_assistant(corpus, mode):
+    await corpus.add("a rule of the house", source="house")
+    await corpus.add("a rule of the garden", source="garden")
+    found = await corpus.ask("rule", mode=mode, sources=frozenset({"garden"}))
+    assert [passage.source for passage in found] == ["garden"]
+    assert len(await corpus.ask("rule", mode=mode)) == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("few", [5000, 1])
+async def test_filters(corpus, mode, few, monkeypatch):
+    monkeypatch.setattr("bot_pgvector.retrieval.FEW", few)
+    await corpus.add("a report of old", metadata={"year": 2020, "tags": ["draft"], "open": True})
+    await corpus.add("a report of new", metadata={"year": 2024, "tags": ["draft", "final"]})
+    await corpus.add("a report of none")
+
+    async def ask(**filters):
+        found = await corpus.texts("report", mode=mode, filters=filters)
+        return {text.rpartition(" ")[2] for text in found}
+
+    assert await ask(year=2024) == {"new"}
+    assert await ask(year="2024") == {"new"}
+    assert await ask(year=("2020", "2024")) == {"old", "new"}
+    assert await ask(tags="final") == {"new"}
+    assert await ask(tags="draft", year="2020") == {"old"}
+    assert await ask(open="true") == {"old"}
+    assert await ask(year="1999") == set()
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_chunks_of_one_passage_count_once(corpus, mode):
+    await corpus.add(*(corpus.chunk(f"storm warning {n}", id="storm") for n in range(30)))
+    await corpus.add("storm damage", "storm insurance", "storm repair")
+    found = await corpus.ask("storm warning", k=4, mode=mode)
+    assert [p.id for p in found].count("storm") == 1
+    assert len(found) == 4
+
+
+async def test_several_queries_bring_the_best_of_each(corpus):
+    await corpus.add("cats purr", "dogs bark", "fish swim")
+    found = await corpus.texts("pets", k=2, queries=("cats purr", "dogs bark"))
+    assert set(found) == {"cats purr", "dogs bark"}
+
+
+async def test_a_blind_embedder_does_not_drown_the_terms(corpus):
+    cities = "东京 北京 巴黎 伦敦 罗马 柏林 首尔 河内 曼谷 开罗 雅典 奥斯陆".split()
+    lands = "日本 中国 法国 英国 意大利 德国 韩国 越南 泰国 埃及 希腊 挪威".split()
+    texts = [f"{city}是{land}的首都" for city, land in zip(cities, lands, strict=True)]
+    await corpus.add(*texts)
+    for land, text in zip(lands, texts, strict=True):
+        assert (await corpus.texts(f"{land}的首都是哪里"))[0] == text
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "question", ["the of", "!?", "zzz qqq", "'; drop table chunk; --", "%s %(k)s"]
+)
+async def test_any_question_is_harmless(corpus, mode, question):
+    await corpus.add("some text")
+    found = await corpus.texts(question, mode=mode, filters={"a'b %s": "'; select 1"})
+    assert found == []
+    assert len(await corpus.texts(question, mode=mode)) <= 1
+    assert await corpus.texts("some text", mode=mode) == ["some text"]
+
+
+async def test_an_empty_index_finds_nothing(corpus):
+    for mode in MODES:
+        assert await corpus.ask("anything", mode=mode) == []
+        assert await corpus.ask("anything", mode=mode, index=None) == []
+
+
+async def test_an_index_of_another_analyzer_is_refused(corpus, rows):
+    await corpus.add("words")
+    await rows("update pgvector_index set analyzer = 'older' returning 1")
+    with pytest.raises(IndexingError, match="reindex --rebuild"):
+        await corpus.ask("words")
+
+
+async def test_questions_at_once(corpus):
+    await corpus.add(*(f"number {n}" for n in range(50)))
+    asked = [corpus.texts(f"number {n}", k=1) for n in range(50)]
+    assert await asyncio.gather(*asked) == [[f"number {n}"] for n in range(50)]
+
+
+async def test_filters_in_the_where_clause_keep_the_graph_in_use(corpus, monkeypatch):
+    monkeypatch.setattr(index, "GRAPH_FROM", 50)
+    for start in range(0, 3000, 500):
+        await corpus.add(*(f"entry {n} of the log" for n in range(start, start + 500)))
+    await corpus.finish()
+    arguments = {
+        "vector": corpus.chunk("entry").vector, "principals": ["everyone"], "sources": ["manual"],
+        "k": 10, "limit": 40, "ids": list(range(1, 81)), "scores": [0.5] * 80, "semantic": 0.5,
+    }  # fmt: skip
+    for name in ("nearest", "nearest_passages"):
+        assert "using chunk_graph" in await plan(corpus, name, arguments)
+    assert "using chunk_pkey" in await plan(corpus, "passages", arguments)
+
+
+def test_confidence_is_relative_to_the_first():
+    assert confidence([]) == 0
+    assert confidence([0.5]) == 1
+    assert confidence([0.8] + [0.4] * 9) == pytest.approx(0.5)
+    assert confidence([-0.1] * 10) == 0
+    assert semantic_share([0.6] * 10, [0.9] + [0.1] * 9) == 0
+    assert semantic_share([0.9] + [0.1] * 9, []) == 1
+    assert semantic_share([], []) == 0.5
