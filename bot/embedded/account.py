@@ -36,7 +36,8 @@ class Account:
     def reaches(self, folder: Path) -> bool:
         """Tell whether this user can enter a folder."""
         enter = ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)]
-        return subprocess.run(enter, capture_output=True, cwd="/", **self.switch).returncode == 0  # noqa: S603 - fixed program
+        done = subprocess.run(enter, capture_output=True, cwd="/", **self.switch)  # noqa: S603 - sh
+        return done.returncode == 0
 
 
 def owner(path: Path) -> Account:
@@ -83,7 +84,7 @@ def _create(name: str) -> Account:
     command = ["useradd", "--system", "--user-group", "--no-create-home"]
     command += ["--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name]
     with suppress(OSError):  # told below, as is any other reason
-        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - fixed program
+        subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - useradd
     # Another process may have been faster: what counts is that the user is there.
     if account := _by_name(name):
         return account

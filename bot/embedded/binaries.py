@@ -54,7 +54,8 @@ def _site() -> Path:
 
 def _runs(program: Path, account: Account) -> bool:
     try:
-        done = subprocess.run([program, "-V"], capture_output=True, cwd="/", **account.switch)  # noqa: S603 - the wheel's own program
+        ask = [program, "-V"]
+        done = subprocess.run(ask, capture_output=True, cwd="/", **account.switch)  # noqa: S603 - ours
     except PermissionError:
         return False
     return done.returncode == 0

@@ -25,7 +25,7 @@ from bot.embedded.trouble import failed
 from bot.errors import EmbeddedServerError
 
 _OURS = "postgresql"  # the folder in the home
-_TRIES = 3  # silent answers of a server that runs, before it is started anew
+_SILENCE = 10.0  # seconds; a server that runs and says nothing for longer is started anew
 _START = 150.0  # seconds; after a crash it replays what it had not written yet
 _STOP = 60.0  # seconds
 _PAUSE = 0.002
@@ -223,30 +223,41 @@ class Cluster:
             if self._postmaster() == (process.pid, "ready") and self.alive():
                 return
             if time.monotonic() > deadline:
-                process.send_signal(signal.SIGQUIT)
+                # Left alone: ending it would only make the next start replay the same again.
                 raise EmbeddedServerError(
-                    f"PostgreSQL is not ready after {_START:.0f} seconds; see {self._log}."
+                    f"PostgreSQL is not ready after {_START:.0f} seconds, it may be repairing a "
+                    f"large database; see {self._log}, and try again later."
                 )
             time.sleep(_PAUSE)
 
     def _predecessor_lives(self) -> bool:
         """Wait for a server that is starting or ending; end one that nobody can reach."""
-        deadline, silent = time.monotonic() + _START, 0
+        begun = time.monotonic()
         while self._occupied():
             answer = self._ping()
             if answer == pq.Ping.OK:
                 return True
-            if answer != pq.Ping.REJECT and self._postmaster()[1] in ("", "ready"):
-                silent += 1
-                if silent == _TRIES:
-                    self._end()
-                    return False
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - begun
+            if answer != pq.Ping.REJECT and self._lost(waited):
+                self._end()
+                return False
+            if waited > _START:
                 raise self._stuck()
             time.sleep(_PAUSE)
         return False
 
+    def _lost(self, waited: float) -> bool:
+        """Tell whether a silent server will never answer: one refusal can be a busy moment."""
+        pid, state = self._postmaster()
+        if state not in ("", "ready"):
+            return False  # starting or stopping: it takes its time
+        no_socket = (
+            state == "ready" and not (sockets.current(self.folder) / sockets.FILES[0]).exists()
+        )
+        return no_socket or not _exists(pid) or waited > _SILENCE
+
     def _end(self) -> None:
+        """End the server, at once if it does not end properly."""
         for how, patience in ((signal.SIGINT, _STOP), (signal.SIGQUIT, _STOP / 6)):
             self._signal(how)
             deadline = time.monotonic() + patience

@@ -45,10 +45,21 @@ def processes(conninfo: str, home: Path) -> list[int]:
 
 
 def kill_everything(conninfo: str, home: Path) -> None:
-    for pid in processes(conninfo, home):
+    killed = processes(conninfo, home)
+    for pid in killed:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not answers(conninfo))
+    # Until then a connection may look alive.
+    eventually(lambda: all(map(gone, killed)))
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+    return state == "Z"  # nobody has reaped it, but its connections are closed
 
 
 def answers(conninfo: str) -> bool:
