@@ -54,7 +54,7 @@ def _site() -> Path:
 
 def _runs(program: Path, account: Account) -> bool:
     try:
-        ask = [program, "-V"]
+        ask = [str(program), "-V"]
         done = subprocess.run(ask, capture_output=True, cwd="/", **account.switch)  # noqa: S603 - ours
     except PermissionError:
         return False
