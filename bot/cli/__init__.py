@@ -30,6 +30,8 @@ COMMANDS = {
 class Commands(click.Group):
     """The core's commands, loaded by name; what is unknown is asked of the plugins."""
 
+    _asked = False
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._ask_plugins(ctx)
         return sorted({*COMMANDS, *self.commands})
@@ -42,6 +44,16 @@ class Commands(click.Group):
             self._ask_plugins(ctx)
         return self.commands.get(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; the error for an unknown one names the nearest of all."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            name, known = error.command_name, self.list_commands(ctx)
+            raise click.NoSuchCommand(name, possibilities=known, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         rows = [
@@ -52,6 +64,9 @@ class Commands(click.Group):
             formatter.write_dl(rows)
 
     def _ask_plugins(self, ctx: click.Context) -> None:
+        if self._asked:
+            return
+        self._asked = True
         session = ctx.ensure_object(Session)
         for failure in session.plugin_commands(self):
             click.echo(failure, err=True)

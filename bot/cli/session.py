@@ -65,22 +65,24 @@ class Session:
             deferred: leave mistakes to the bot's own check, which tells all of them at once.
         """
         from bot.settings import read
+        from bot.text import printable
 
         settings = read(self.config_path, self.environ, deferred=deferred)
         for warning in settings.warnings:
-            click.secho(f"Warning: {warning}", err=True, fg="yellow")
+            click.secho(f"Warning: {printable(warning)}", err=True, fg="yellow")
         return settings
 
     def bot(self) -> Bot:
         """Make the bot that the configuration describes."""
         from bot.app import Bot
+        from bot.text import printable
 
         made = Bot(self.settings(deferred=True), environ=self.environ)
         for loaded in made.plugins.loaded:
             if loaded.error:
                 click.secho(
-                    f"Warning: a plugin was left out: {loaded.error}. `bot plugins doctor` "
-                    "tells more.",
+                    f"Warning: a plugin was left out: {printable(loaded.error)}. "
+                    "`bot plugins doctor` tells more.",
                     err=True,
                     fg="yellow",
                 )
@@ -90,17 +92,23 @@ class Session:
         """Let the plugins add their commands; return what went wrong."""
         from bot.app import installed
         from bot.errors import BotError
+        from bot.plugins import bounded
+        from bot.text import printable
 
         try:
             plugins = installed(self.settings(), self.environ)
         except BotError as error:
-            return [f"Warning: the plugins' commands are not listed: {error}"]
-        failures = []
+            return [f"Warning: the plugins' commands are not listed: {printable(str(error))}"]
+        failures = [
+            f"Warning: a plugin was left out: {printable(loaded.error)}."
+            for loaded in plugins.loaded
+            if loaded.error
+        ]
         for impl in plugins.manager.hook.bot_commands.get_hookimpls():
             try:
-                impl.function(cli=group)
-            except Exception as error:  # one plugin's mistake must not take the others' commands
-                failures.append(f"Warning: {impl.plugin_name}: bot_commands raised {error!r}")
+                bounded(functools.partial(impl.function, cli=group), "bot_commands")
+            except BotError as error:  # one plugin's mistake must not take the others' commands
+                failures.append(f"Warning: {impl.plugin_name}: {printable(str(error))}.")
         return failures
 
 
@@ -138,7 +146,7 @@ def guarded(session: Session, work: Callable[[], int | None]) -> int:
 
     try:
         return work() or 0
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except (KeyboardInterrupt, asyncio.CancelledError, click.exceptions.Abort):
         click.echo("Stopped.", err=True)
         return 130
     except (BrokenPipeError, click.ClickException, click.exceptions.Exit):

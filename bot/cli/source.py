@@ -103,8 +103,9 @@ async def remove(session: Session, name: str, yes: bool) -> int:
 
     async with session.bot() as bot:
         documents = await bot.indexer.count_documents(name)
-        if not yes:
-            click.confirm(f"Remove {name} and its {documents} documents?", abort=True)
+        if not yes and not click.confirm(f"Remove {name} and its {documents} documents?"):
+            click.echo("Nothing was removed.", err=True)
+            return 1
         if name in bot.settings.sources and bot.settings.path is not None:
             remove_source(bot.settings.path, name)
         await bot.indexer.forget(name)

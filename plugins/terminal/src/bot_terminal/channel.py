@@ -31,7 +31,12 @@ class Terminal:
 
     @hookimpl
     async def bot_serve(self, bot: Bot) -> None:
-        """Answer until the input ends."""
+        """Answer until the input ends.
+
+        Raises:
+            NotFound: the assistant does not exist.
+        """
+        bot.assistant(self._assistant)  # before a question is typed for nobody
         lines = _typed() if sys.stdin.isatty() and sys.stdout.isatty() else _piped()
         async with aclosing(lines):
             async for line in lines:

@@ -1,0 +1,207 @@
+"""Every command in the documentation runs as it stands, in order, and succeeds.
+
+The convention: in a ```console block a line that begins with `$ ` is a command and the others are
+what it printed; in a ```sh block each line that begins with `bot ` is one. A block of any language
+after `<!-- file: PATH -->` is written to that file first. Each page has a folder of its own name's
+documents and starts without a bot.toml; all pages share one home.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bot import settings as configuration
+from bot.app import installed
+from bot.embedded import EmbeddedServer
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+READMES = sorted(ROOT.glob("plugins/*/README.md"))
+BLOCK = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+TURN = re.compile(r"\b(?=\w*\d)[0-9a-hjkmnp-tv-z]{12}\b")
+TIMEOUT = 60
+
+# What cannot run here, by its beginning, and why.
+ELSEWHERE = {
+    ". .venv/bin/activate": "the tests run in an environment that is active already",
+    "git clone": "needs a network",
+    "docker ": "needs a container runtime",
+    "pip install": "needs a network; an entry point is written instead",
+    "bot serve": "runs until it is stopped",
+    "pg_dump": "needs a server of one's own",
+}
+
+
+def blocks(page, *languages):
+    return [
+        found
+        for found in BLOCK.finditer(page.read_text(encoding="utf-8"))
+        if found["language"] in languages
+    ]
+
+
+def commands(block):
+    if block["language"] == "console":
+        return re.findall(r"^\$ (.+)$", block["text"], re.MULTILINE)
+    return re.findall(r"^bot .+$", block["text"], re.MULTILINE)
+
+
+def elsewhere(command):
+    return any(command.startswith(beginning) for beginning in ELSEWHERE)
+
+
+class Shell:
+    """A folder in which commands run, with a bot's home and the turns that were asked."""
+
+    def __init__(self, folder, home):
+        self.folder = folder
+        self.turn = ""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("BOT_")} | {
+            "BOT_HOME": str(home),
+            "PATH": path,
+            "PYTHONPATH": "",
+        }
+
+    def write(self, block):
+        path = self.folder / block["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block["text"], encoding="utf-8")
+        if path.name == "pyproject.toml":
+            self.install(path.parent)
+
+    def install(self, folder):
+        """What `pip install -e` would do, without a network: name the entry points."""
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        name, version = project["name"].replace("-", "_"), project["version"]
+        about = folder / "src" / f"{name}-{version}.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Name: {project['name']}\nVersion: {version}\n")
+        points = "".join(f"{k} = {v}\n" for k, v in project["entry-points"]["bot"].items())
+        (about / "entry_points.txt").write_text(f"[bot]\n{points}")
+        self.environ["PYTHONPATH"] += f"{folder / 'src'}{os.pathsep}"
+
+    def run(self, command):
+        done = subprocess.run(
+            ["bash", "-c", TURN.sub(self.turn, command) if self.turn else command],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        told = f"$ {command}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, told
+        assert "Traceback" not in told, told
+        assert "Warning" not in done.stderr, told
+        if turns := re.findall(r'^turn (\w{12})|"turn": "(\w{12})"', done.stdout, re.MULTILINE):
+            self.turn = "".join(turns[-1])
+
+
+@pytest.fixture(scope="module")
+def home():
+    """A home that the server's own user can reach, with its server running all the time."""
+    folder = Path(tempfile.mkdtemp(prefix="docs-", dir="/tmp"))
+    folder.chmod(0o711)
+    server = EmbeddedServer(folder / "home")
+    asyncio.run(server.start())
+    yield folder / "home"
+    asyncio.run(server.stop())
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def shell(home, tmp_path):
+    """A folder as a reader of any page may have it: two documents and nothing else."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "start.md").write_text("# Start\n\nThe office opens at nine.\n")
+    (tmp_path / "wages.jsonl").write_text('{"_id": "1", "text": "Wages are paid in March."}\n')
+    return Shell(tmp_path, home)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(map(commands, blocks(page, "console", "sh")))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_command_of_the_page_works(page, shell):
+    ran = 0
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if block["file"]:
+            shell.write(block)
+        elif block["language"] in ("console", "sh"):
+            for command in commands(block):
+                if not elsewhere(command) and not command.startswith("make "):
+                    shell.run(command)
+                    ran += 1
+    assert ran or not any("bot " in each for b in blocks(page, "console") for each in commands(b))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_make_target_exists(page):
+    targets = re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?:^\$ |`)make ([\w-]+)", text, re.MULTILINE)
+    assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_is_code_that_the_commands_run(page):
+    if page.name != "hooks.md":  # signatures, which have a test of their own
+        assert [b["text"] for b in blocks(page, "python") if not b["file"]] == []
+
+
+TOML = [
+    (page, number, block["text"])
+    for page in [*PAGES, *READMES]
+    if page.name != "configuration.md"  # whose examples have a test of their own
+    for number, block in enumerate(blocks(page, "toml"))
+    if not block["file"]
+]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [(page, text) for page, _, text in TOML],
+    ids=[f"{page.relative_to(ROOT)}-{number}" for page, number, _ in TOML],
+)
+def test_every_configuration_can_be_used(page, text, tmp_path):
+    if "[project" in text:  # a plugin's pyproject.toml
+        assert tomllib.loads(text)
+        return
+    path = tmp_path / "bot.toml"
+    path.write_text(text, encoding="utf-8")
+    found = configuration.read(path, {"DATABASE_URL": "postgresql://bot@db/bot"})
+    plugins = installed(found, {})
+    names = [one.name for one in plugins.loaded if not one.error]
+    configuration.check(found, plugins.component, plugins.types, names)
+    assert found.warnings == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, *READMES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if not target.startswith(("https://", "http://", "mailto:")):
+            name, _, anchor = target.partition("#")
+            path = (page.parent / name).resolve() if name else page
+            assert path.exists(), target
+            assert not anchor or anchor in anchors(path), target
+
+
+def anchors(path):
+    """The names that a forge gives to headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings]
