@@ -9,7 +9,7 @@ import click
 from bot.cli.session import Session, guarded
 
 
-@click.group()
+@click.group(epilog="Example: bot config check")
 def command() -> None:
     """Check and show the configuration."""
 

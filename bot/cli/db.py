@@ -7,7 +7,7 @@ import click
 from bot.cli.session import Session, asynchronous
 
 
-@click.group()
+@click.group(epilog="Example: bot db status")
 def command() -> None:
     """Look after the database."""
 

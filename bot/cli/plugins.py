@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bot.plugins import Loaded
 
 
-@click.group()
+@click.group(epilog="Example: bot plugins list")
 def command() -> None:
     """See which plugins are here and which are broken."""
 

@@ -9,7 +9,7 @@ import click
 from bot.cli.session import Session, asynchronous, guarded
 
 
-@click.group()
+@click.group(epilog="Example: bot source add handbook ./docs")
 def command() -> None:
     """Say where documents come from."""
 

@@ -9,7 +9,7 @@ import click
 from bot.cli.session import Session, asynchronous
 
 
-@click.group()
+@click.group(epilog="Example: bot turn show k3v9x2m7q8ab")
 def command() -> None:
     """Look into one turn."""
 

@@ -118,10 +118,11 @@ def new_world(server, short_folder):
     """Make worlds with an empty database each, on the session's server."""
     home = short_folder() / "home"  # only caches: the database is elsewhere
 
-    def make(folder):
+    def make(folder, like="template1"):
         name = f"bot_world_{next(_numbers)}"
+        create = sql.SQL("create database {} template {}")
         with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(like)))
         parts = conninfo_to_dict(server) | {"dbname": name}
         parts = {key: value for key, value in parts.items() if value is not None}
         url = "postgresql://?" + urlencode(parts)
@@ -131,10 +132,18 @@ def new_world(server, short_folder):
     return make
 
 
+@pytest.fixture(scope="session")
+def with_schema(new_world, tmp_path_factory):
+    """The name of a database that a command has brought up to date."""
+    made = new_world(tmp_path_factory.mktemp("schema"))
+    made.bot("source", "list")
+    return conninfo_to_dict(made.conninfo)["dbname"]
+
+
 @pytest.fixture
-def world(new_world, tmp_path):
-    """An empty folder and an empty database."""
-    return new_world(tmp_path)
+def world(new_world, tmp_path, with_schema):
+    """An empty folder and a database without a document."""
+    return new_world(tmp_path, with_schema)
 
 
 CONFIG = """
@@ -157,9 +166,9 @@ hr = ["alice@example.com"]
 
 
 @pytest.fixture(scope="session")
-def handbook(new_world, tmp_path_factory):
+def handbook(new_world, with_schema, tmp_path_factory):
     """A small company's documents, indexed. Tests that use it change nothing."""
-    made = new_world(tmp_path_factory.mktemp("handbook"))
+    made = new_world(tmp_path_factory.mktemp("handbook"), with_schema)
     made.write("bot.toml", CONFIG)
     made.write(
         "docs/office.md",
@@ -185,6 +194,28 @@ def handbook(new_world, tmp_path_factory):
     )
     made.bot("reindex")
     return made
+
+
+@pytest.fixture
+def site(tmp_path_factory):
+    """Install third-party plugins for one test: `site(NAME, CODE)`; then use `site.environ`."""
+    return Site(tmp_path_factory.mktemp("site"))
+
+
+class Site:
+    """A folder of installed distributions, put on the path by an environment."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.environ = {"PYTHONPATH": str(folder)}
+
+    def __call__(self, name, code):
+        (self.folder / f"{name}.py").write_text(code, encoding="utf-8")
+        about = self.folder / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[bot]\n{name} = {name}\n")
+        return self
 
 
 @pytest.fixture(scope="session")

@@ -70,12 +70,9 @@ def test_a_refusal_is_an_answer(handbook):
     assert "Sources" not in handbook.bot("ask", question).stdout
 
 
-def test_a_failure_is_an_apology_with_a_reference(handbook):
-    env = {"BOT_GENERATORS__LOCAL__TYPE": "extractive", "BOT_ASSISTANTS__DEFAULT__RETRIEVERS":
-           '["broken"]', "PYTHONPATH": str(handbook.folder / "site")}  # fmt: skip
-    handbook.write("site/broken.py", BROKEN)
-    handbook.write("site/broken-1.0.dist-info/METADATA", "Name: broken\nVersion: 1.0\n")
-    handbook.write("site/broken-1.0.dist-info/entry_points.txt", "[bot]\nbroken = broken\n")
+def test_a_failure_is_an_apology_with_a_reference(handbook, site):
+    site("shelf", BROKEN)
+    env = {**site.environ, "BOT_ASSISTANTS__DEFAULT__RETRIEVERS": '["shelf"]'}
     done = handbook.bot("ask", "Where is the printer?", env=env, code=1)
     assert "Traceback" not in done.stdout + done.stderr
     assert "Error: None of the assistant's retrievers gave a result." in done.stderr
@@ -83,13 +80,14 @@ def test_a_failure_is_an_apology_with_a_reference(handbook):
     shown = handbook.json("turn", "show", "--json", reference)
     assert shown["outcome"] == "failed"
     assert "the shelf is empty" in shown["error"]
-    answer = json.loads(handbook.bot("ask", "--json", "printer?", env=env, code=1).stdout)
+    answer = handbook.json("ask", "--json", "printer?", env=env, code=1)
     assert answer["outcome"] == "failed"
     assert answer["turn"]
 
 
 BROKEN = """
 from bot import hookimpl
+
 @hookimpl
 def bot_retrieve(turn):
     raise RuntimeError("the shelf is empty")
