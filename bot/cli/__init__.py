@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
 from importlib import import_module
@@ -89,6 +91,8 @@ def bot(ctx: click.Context, config: str | None, home: str | None, debug: bool) -
 
 def main() -> None:
     """Run the command line; every error is one sentence and an exit code."""
+    _take_any_encoding()
+    logging.basicConfig(level=logging.CRITICAL)  # notices and errors tell people, not the log
     try:
         code = bot.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -102,3 +106,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def _take_any_encoding() -> None:
+    """Let nothing that is read or written fail for its encoding, whatever the locale."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115 - None when it was closed; held to the end
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from bot.cli.session import Session, guarded
@@ -32,12 +30,13 @@ def check(session: Session) -> None:
 @click.pass_obj
 def show(session: Session, schema: bool) -> None:
     """Show what is in force, and where each value comes from. Secrets are never shown."""
+    from bot.cli.output import dumps
     from bot.settings import dump, json_schema
 
     def work() -> None:
         if schema:
-            click.echo(json.dumps(json_schema(session.bot().plugins.components), indent=2))
+            click.echo(dumps(json_schema(session.bot().plugins.components), indent=2))
         else:
-            click.echo(json.dumps(dump(session.settings()), indent=2, ensure_ascii=False))
+            click.echo(dumps(dump(session.settings()), indent=2))
 
     raise SystemExit(guarded(session, work))

@@ -83,15 +83,15 @@ def answer_json(answer: Answer) -> str:
     )
 
 
-def dumps(value: Any) -> str:
-    """Write JSON in one line; dates in ISO 8601."""
-    return _visible(json.dumps(value, ensure_ascii=False, default=_plain))
+def dumps(value: Any, indent: int | None = None) -> str:
+    """Write JSON, in one line unless indented; dates in ISO 8601."""
+    return _visible(json.dumps(value, ensure_ascii=False, default=_plain, indent=indent))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
     """Print a listing: a table on a terminal, tab-separated lines in a pipe, or JSON."""
     if as_json:
-        click.echo(_visible(json.dumps(list(rows), ensure_ascii=False, default=_plain, indent=2)))
+        click.echo(dumps(list(rows), indent=2))
     elif not rows:
         click.echo(empty, err=True)
     elif sys.stdout.isatty():

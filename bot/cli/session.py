@@ -41,14 +41,13 @@ class Session:
         if home is not None:
             environ["BOT_HOME"] = home
         debug = debug or environ.get("BOT_DEBUG", "") not in ("", "0")
-        logging.basicConfig(
-            level=logging.DEBUG if debug else logging.ERROR,
-            format="%(levelname)s %(name)s: %(message)s",
-            handlers=[_PrintableHandler()],
-        )
-        if not debug:
-            # What people must know reaches them as notices and errors, not as log lines.
-            logging.getLogger().setLevel(logging.CRITICAL)
+        if debug:
+            logging.basicConfig(
+                level=logging.DEBUG,
+                format="%(levelname)s %(name)s: %(message)s",
+                handlers=[_PrintableHandler()],
+                force=True,
+            )
         return cls(environ, debug)
 
     @property

@@ -41,14 +41,16 @@ def test_a_mistake_in_bot_toml_is_told_with_its_place_by_every_command(handbook)
         done = handbook.bot("--config", "wrong.toml", *typed, code=None)
         told = done.stdout + done.stderr
         assert done.returncode in (1, 2), typed
-        assert 'wrong.toml:2: assistants.default.instuctions: unknown key; did you mean "instr' in told
+        assert (
+            'wrong.toml:2: assistants.default.instuctions: unknown key; did you mean "instr' in told
+        )
         assert 'wrong.toml:4: surces: unknown key; did you mean "sources"?' in told
         assert "Traceback" not in told
 
 
 def test_a_bot_toml_that_is_not_there_or_no_toml(handbook):
     assert "There is no file" in handbook.bot("--config", "no.toml", "ask", "x", code=2).stderr
-    handbook.write("torn.toml", '[assistants.default\nk = 3\n')
+    handbook.write("torn.toml", "[assistants.default\nk = 3\n")
     done = handbook.bot("--config", "torn.toml", "ask", "x", code=2)
     assert "torn.toml:1" in done.stderr
     assert "Traceback" not in done.stderr

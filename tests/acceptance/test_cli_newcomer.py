@@ -81,7 +81,9 @@ def test_the_home_can_be_given_as_an_option(newcomer, short_folder):
 def test_a_removal_is_asked_for(world):
     world.write("docs/a.md", "Bicycles are kept in the shed.")
     world.bot("source", "add", "kept", "docs")
-    assert "Nothing was removed" in world.bot("source", "remove", "kept", stdin="n\n", code=1).stderr
+    assert (
+        "Nothing was removed" in world.bot("source", "remove", "kept", stdin="n\n", code=1).stderr
+    )
     assert "Stopped." in world.bot("source", "remove", "kept", code=130).stderr
     assert "kept" in (world.folder / "bot.toml").read_text()
     world.bot("source", "remove", "kept", stdin="y\n")

@@ -61,4 +61,6 @@ def test_narrowing_the_readers_reaches_what_is_indexed(world):
     )
     world.bot("reindex")
     assert "Zebra" not in world.bot("ask", "What is the plan called?").stdout
-    assert "Zebra" in world.bot("ask", "--as", "boss@example.com", "What is the plan called?").stdout
+    assert (
+        "Zebra" in world.bot("ask", "--as", "boss@example.com", "What is the plan called?").stdout
+    )
