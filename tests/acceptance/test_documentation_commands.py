@@ -35,7 +35,6 @@ TIMEOUT = 60
 # What cannot run here, by its beginning, and why.
 ELSEWHERE = {
     ". .venv/bin/activate": "the tests run in an environment that is active already",
-    "git clone": "needs a network",
     "docker ": "needs a container runtime",
     "pip install": "needs a network; an entry point is written instead",
     "bot serve": "runs until it is stopped",
