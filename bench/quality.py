@@ -46,11 +46,13 @@ async def measure(folder: Path, most: int) -> list[list[object]]:
     ][:most]
     qrels = {key: judged[key] for key, _ in questions}
     rows: list[list[object]] = []
-    with tempfile.TemporaryDirectory() as home:
-        Path(home).chmod(0o711)  # as root, PostgreSQL runs as another user and must get in
-        config = Path(home) / "bot.toml"
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as home,
+        tempfile.TemporaryDirectory() as work,
+    ):
+        config = Path(work) / "bot.toml"
         config.write_text(configuration(folder), encoding="utf-8")
-        async with Bot.from_config(config, environ={"BOT_HOME": f"{home}/h"}) as bot:
+        async with Bot.from_config(config, environ={"BOT_HOME": home}) as bot:
             await bot.sync()
             for mode in MODES:
                 run = {}

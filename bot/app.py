@@ -111,7 +111,7 @@ class Bot:
             self.settings,
             self.plugins.component,
             self.plugins.types,
-            [one.name for one in self.plugins.loaded if not one.error and not one.disabled],
+            [name for name, plugin in self.plugins.manager.list_name_plugin() if plugin],
             [one.name for one in self.plugins.loaded if one.error or one.disabled],
         )
 
@@ -210,7 +210,8 @@ class Bot:
             filters=filters,
             principals=asker,
             sources=chosen.sources,
-            index=await versions.live(self.database),
+            # Without a source there is nothing to find; what was removed is not found either.
+            index=await versions.live(self.database) if chosen.sources else None,
         )
 
     def assistant(self, name: str) -> Assistant:

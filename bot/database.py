@@ -199,6 +199,9 @@ _SENTENCES: dict[str, Callable[[str], DatabaseError]] = {
         "`database_url` refers to."
     ),
     "3D000": lambda said: DatabaseUnavailable(f"{said}; create it, or check `database_url`."),
+    "57014": lambda said: DatabaseError(
+        f"The database stopped a query ({said}); try again, or raise its statement_timeout."
+    ),
     "42501": lambda said: DatabaseError(
         f"The database user lacks a right ({said}); grant it, or use another user."
     ),

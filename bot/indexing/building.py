@@ -86,8 +86,8 @@ class Builder:
         if vectors.shape != (len(texts), self.version.dimensions):
             raise EmbeddingError(
                 f"The embedder gave vectors of shape {vectors.shape} where index version "
-                f"{self.version.id} holds {self.version.dimensions} dimensions; build a new "
-                "version with `bot reindex --rebuild`."
+                f"{self.version.id} holds {self.version.dimensions} dimensions; go back to the "
+                "embedder it was built with, or index into a new database."
             )
         embedded(len(texts))
         return vectors
@@ -134,8 +134,7 @@ async def builders(
             raise EmbeddingError(
                 f"Index version {version.id} was built by another embedder "
                 f"({version.settings['embedder']['identity']}, here is {found}); their vectors do "
-                "not mix. Install that one again, or build a new version with "
-                "`bot reindex --rebuild`."
+                "not mix. Go back to that one in [index], or index into a new database."
             )
         made.append(Builder(manager, version, embedder, splitter))
     return made

@@ -41,9 +41,8 @@ async def add(version: IndexVersion, chunks: Sequence[Chunk], connection: Connec
     """Add chunks, as one new segment; merge segments where there are many of a size."""
     statement = of(version)
     async with _writing(version, connection):
-        ids = await _reserve(version, len(chunks), connection)
         await _make_room(version, len(chunks), connection)
-        await _copy_chunks(statement, ids, chunks, connection)
+        ids = await copy_chunks(version, chunks, connection)
         texts = [f"{chunk.context}\n{chunk.text}" for chunk in chunks]
         await _add_segment(statement, ids, texts, connection)
         await _merge_equals(statement, connection)
@@ -129,10 +128,12 @@ async def _make_room(version: IndexVersion, count: int, connection: Connection) 
         await connection.execute(INDEX["graphed"], {"chunks": 0, "version": version.id})
 
 
-async def _copy_chunks(
-    statement: Statement, ids: Sequence[int], chunks: Sequence[Chunk], connection: Connection
-) -> None:
-    async with connection.cursor().copy(statement("copy_chunks")) as copy:
+async def copy_chunks(
+    version: IndexVersion, chunks: Sequence[Chunk], connection: Connection
+) -> list[int]:
+    """Store texts and vectors; return the ids that they got."""
+    ids = await _reserve(version, len(chunks), connection)
+    async with connection.cursor().copy(of(version)("copy_chunks")) as copy:
         copy.set_types(
             "int8 int8 int4 int4 int4 text text text text text text text[] jsonb vector".split()
         )
@@ -155,6 +156,7 @@ async def _copy_chunks(
                     chunk.vector,
                 )
             )
+    return ids
 
 
 async def _add_segment(

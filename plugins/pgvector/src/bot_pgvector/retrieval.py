@@ -91,7 +91,7 @@ class Retriever:
             if row is None or row[0] != ANALYZER:
                 raise IndexingError(
                     f"Index version {version.id} was not made by this version of "
-                    "domainbot-pgvector; build a new one with `bot reindex --rebuild`."
+                    "domainbot-pgvector; install the one that made it, or index into a new database."
                 )
             self._known.add(version.id)
 

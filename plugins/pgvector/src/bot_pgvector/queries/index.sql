@@ -111,7 +111,9 @@ create index if not exists chunk_metadata on {index}.chunk using gin (metadata j
 select set_config('maintenance_work_mem', %(memory)s, true)
 
 -- name: graph
+-- ef_construction below the default of 64: a third faster to add to, for .003 of recall@10.
 create index chunk_graph on {index}.chunk using hnsw ({column} {operators})
+with (m = 16, ef_construction = 40)
 
 -- name: ungraph
 drop index if exists {index}.chunk_graph
