@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _END = object()
 
+AHEAD = 16  # items of a stream: each change of tasks takes longer than many an item
+
 
 class TooLate(TimeoutError):
     """Told apart from a TimeoutError that a plugin raised itself."""
@@ -143,7 +145,7 @@ async def stream(
     """Iterate over what an implementation yields; each item must come within `timeout` seconds.
 
     Takes an asynchronous iterable, a plain iterator (read on a thread), a list, or one value. It
-    is read one item ahead, all in one task, so that the context variables and the timeouts that
+    is read some items ahead, all in one task, so that the context variables and the timeouts that
     it sets hold from one item to the next; it is closed when the caller stops early.
 
     Raises:
@@ -157,7 +159,7 @@ async def stream(
             if item is not None:
                 yield item
         return
-    read: asyncio.Queue[Any] = asyncio.Queue(1)
+    read: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
     reader = asyncio.ensure_future(_read(items, read))
     try:
         while (item := await _next(one, read, timeout)) is not _END:
@@ -315,10 +317,13 @@ async def _read(items: AsyncIterable[Any], read: asyncio.Queue[Any]) -> None:
 
 async def _next(one: Implementation, read: asyncio.Queue[Any], timeout: float | None) -> Any:
     try:
-        async with asyncio.timeout(timeout):
-            item = await read.get()
-    except TimeoutError:
-        raise one.failed(f"gave nothing for {timeout:g} s") from None
+        item = read.get_nowait()
+    except asyncio.QueueEmpty:
+        try:
+            async with asyncio.timeout(timeout):
+                item = await read.get()
+        except TimeoutError:
+            raise one.failed(f"gave nothing for {timeout:g} s") from None
     if isinstance(item, _Raised):
         raise one.failed(f"raised {describe(item.error)}") from item.error
     return item

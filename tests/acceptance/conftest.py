@@ -196,10 +196,16 @@ def handbook(new_world, with_schema, tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="session")
+def new_site(tmp_path_factory):
+    """Make folders to install third-party plugins in."""
+    return lambda: Site(tmp_path_factory.mktemp("site"))
+
+
 @pytest.fixture
-def site(tmp_path_factory):
+def site(new_site):
     """Install third-party plugins for one test: `site(NAME, CODE)`; then use `site.environ`."""
-    return Site(tmp_path_factory.mktemp("site"))
+    return new_site()
 
 
 class Site:
