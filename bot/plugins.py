@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -112,7 +113,7 @@ class Plugins:
         wanted = environ.get("BOT_PLUGINS")
         names = None if wanted is None else {n.strip() for n in wanted.split(",") if n.strip()}
         disabled = set(disabled)
-        for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda e: e.name):
+        for entry in sorted(_entries(), key=lambda e: e.name):
             if names is None or entry.name in names:
                 self.loaded.append(self._load(entry, entry.name in disabled))
         for name in sorted((names or set()) - {loaded.name for loaded in self.loaded}):
@@ -220,6 +221,20 @@ class Plugins:
 
 def _listed(offer: Callable[[], Any]) -> list[Component]:
     return list(offer())  # a generator runs here, not at the caller
+
+
+def _entries() -> Iterable[importlib.metadata.EntryPoint]:
+    """Find the installed entry points, also beside a distribution whose metadata is torn."""
+    try:
+        return importlib.metadata.entry_points(group=GROUP)
+    except Exception:  # whatever finder is installed may fail over one of them
+        log.warning("an installed distribution has no metadata", exc_info=True)
+    found: dict[str, importlib.metadata.EntryPoint] = {}
+    for distribution in importlib.metadata.distributions():
+        with suppress(Exception):
+            for entry in distribution.entry_points.select(group=GROUP):
+                found.setdefault(entry.name, entry)
+    return found.values()
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
