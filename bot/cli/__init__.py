@@ -87,6 +87,8 @@ class Commands(click.Group):
 def bot(ctx: click.Context, config: str | None, home: str | None, debug: bool) -> None:
     """Answer from your team's own documents, with sources."""
     ctx.obj = Session.make(config, home, debug)
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 def main() -> None:

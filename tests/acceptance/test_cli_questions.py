@@ -16,8 +16,10 @@ def test_search_prints_passages_and_no_answer(handbook):
 
 
 def test_search_reads_questions_from_standard_input(handbook):
-    history = [{"role": "user", "text": "How many days of holiday do I have?"},
-               {"role": "assistant", "text": "Every employee has 30 days of holiday a year."}]  # fmt: skip
+    history = [
+        {"role": "user", "text": "How many days of holiday do I have?"},
+        {"role": "assistant", "text": "Every employee has 30 days of holiday a year."},
+    ]
     follow_up = json.dumps({"question": "When do they expire?", "history": history})
     asked = f"What does the canteen serve?\n\n{follow_up}\nhow do I print\n"
     canteen, expiry, printing = handbook.lines("search", "--json", "-k", "3", stdin=asked)
