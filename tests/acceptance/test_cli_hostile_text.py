@@ -102,8 +102,8 @@ def test_a_plugin_that_shouts(haunted, site):
     env = {**site.environ, "BOT_ASSISTANTS__DEFAULT__RETRIEVERS": '["documents", "naming"]'}
     for typed in (["--help"], ["plugins", "list"], ["plugins", "doctor"], ["doctor"],
                   ["plugins", "list", "--json"], ["ask", "ghost"], ["search", "ghost"],
-                  ["search", "--json", "ghost"], ["ask", "--json", "ghost"], ["--debug", "ask", "x"],
-                  ["nope"]):  # fmt: skip
+                  ["search", "--json", "ghost"], ["ask", "--json", "ghost"],
+                  ["--debug", "ask", "x"], ["nope"]):  # fmt: skip
         done = check(haunted.bot(*typed, env=env, code=None))
         assert "defect" not in done.stderr
 

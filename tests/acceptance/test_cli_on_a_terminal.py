@@ -152,10 +152,10 @@ def test_ctrl_c_at_a_question_of_ours(handbook):
 
 
 def test_ctrl_c_during_a_reindex_leaves_the_terminal_as_it_was(world):
-    world.jsonl("a.jsonl", *({"_id": str(n), "text": f"Page {n}. " * 50} for n in range(3000)))
+    world.jsonl("a.jsonl", *({"_id": str(n), "text": f"Page {n}. " * 30} for n in range(900)))
     world.bot("source", "add", "pages", "a.jsonl")
     screen = Screen(world, "reindex")
-    screen.until(b"3000")
+    screen.until(b"/900")
     screen.type(b"\x03")
     assert screen.end() == 130
     assert b"Stopped." in screen.shown
