@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlencode
@@ -53,6 +54,11 @@ class World:
         )
         assert code is None or done.returncode == code, done
         return done
+
+    def each(self, *commands, **options):
+        """Run several commands, two at a time; their results in order."""
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda command: self.bot(*command, **options), commands))
 
     def json(self, *arguments, **options):
         """Run a command whose output is one JSON value."""
@@ -194,6 +200,15 @@ def handbook(new_world, with_schema, tmp_path_factory):
     )
     made.bot("reindex")
     return made
+
+
+@pytest.fixture(scope="session")
+def words():
+    """Search by words alone, which loads no embedder: for tests that are about something else."""
+    return {
+        "BOT_RETRIEVERS__DOCUMENTS__TYPE": "pgvector",
+        "BOT_RETRIEVERS__DOCUMENTS__MODE": "lexical",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -35,12 +35,21 @@ def test_the_doctor_goes_as_far_as_it_can(handbook):
 
 def test_a_mistake_in_bot_toml_is_told_with_its_place_by_every_command(handbook):
     handbook.write("wrong.toml", '[assistants.default]\ninstuctions = "x"\n\n[surces.a]\n')
-    for typed in (["ask", "x"], ["search", "x"], ["reindex"], ["source", "list"], ["chat"],
-                  ["config", "check"], ["db", "status"], ["plugins", "list"], ["doctor"],
-                  ["config", "show"]):  # fmt: skip
-        done = handbook.bot("--config", "wrong.toml", *typed, code=None)
+    every = (
+        ["ask", "x"],
+        ["search", "x"],
+        ["reindex"],
+        ["source", "list"],
+        ["chat"],
+        ["doctor"],
+        ["config", "check"],
+        ["config", "show"],
+        ["db", "status"],
+        ["plugins", "list"],
+    )
+    for done in handbook.each(*(["--config", "wrong.toml", *typed] for typed in every), code=None):
         told = done.stdout + done.stderr
-        assert done.returncode in (1, 2), typed
+        assert done.returncode in (1, 2), done
         assert (
             'wrong.toml:2: assistants.default.instuctions: unknown key; did you mean "instr' in told
         )
@@ -63,10 +72,10 @@ def test_a_misspelled_variable_is_named(handbook):
 
 def test_no_secret_is_shown(handbook):
     url = "postgresql://bot:hunter2@127.0.0.1:1/nothing"
-    for typed in (["config", "show"], ["ask", "x"], ["--debug", "ask", "x"], ["db", "status"],
-                  ["doctor"], ["--debug", "reindex"]):  # fmt: skip
-        done = handbook.bot(*typed, env={"BOT_DATABASE_URL": url}, code=None)
-        assert "hunter2" not in done.stdout + done.stderr, typed
+    every = (["config", "show"], ["ask", "x"], ["--debug", "ask", "x"], ["db", "status"],
+             ["doctor"], ["--debug", "reindex"])  # fmt: skip
+    for done in handbook.each(*every, env={"BOT_DATABASE_URL": url}, code=None):
+        assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_a_home_that_cannot_be_one(handbook, tmp_path):

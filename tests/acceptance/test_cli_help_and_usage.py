@@ -22,9 +22,17 @@ def every_command():
 ALL = sorted(every_command())
 
 
+@pytest.fixture(scope="module")
+def pages(handbook):
+    """The help of every command, by its words."""
+    wide = {"COLUMNS": "200"}
+    told = handbook.each(*([*words, "--help"] for words in ALL), env=wide)
+    return dict(zip(ALL, (done.stdout for done in told), strict=True))
+
+
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_every_help_page_shows_an_example(handbook, words):
-    page = handbook.bot(*words, "--help", env={"COLUMNS": "200"}).stdout
+def test_every_help_page_shows_an_example(pages, words):
+    page = pages[words]
     assert f"Usage: bot {' '.join(words)}" in page
     assert f"Example: bot {' '.join(words)}" in page
     for command in ALL:

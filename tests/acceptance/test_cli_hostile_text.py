@@ -1,5 +1,6 @@
 """Documents, names and plugins may hold what a terminal obeys: none of it reaches the terminal."""
 
+import json
 import re
 
 import pytest
@@ -42,42 +43,50 @@ def check(done):
     return done
 
 
-def test_ask_search_turn_and_lists(haunted):
-    for question in ("Where does the ghost live?", "When does the night watch begin?"):
-        assert "Sources" in check(haunted.bot("ask", question)).stdout
-        check(haunted.bot("search", question))
-        check(haunted.bot("chat", stdin=question + "\n"))
-        check(haunted.bot("search", "--json", question))
-        check(haunted.bot("ask", "--json", question))
-        turn = haunted.json("ask", "--json", question)["turn"]
-        assert "ghost" in check(haunted.bot("turn", "show", turn)).stdout or "night" in question
-        check(haunted.bot("turn", "show", "--json", turn))
-    check(haunted.bot("source", "list"))
-    check(haunted.bot("source", "list", "--json"))
-    check(haunted.bot("reindex", "--json"))
+@pytest.mark.parametrize(
+    "question", ["Where does the ghost live?", "When does the night watch begin?"]
+)
+def test_ask_search_and_turn(haunted, words, question):
+    asked, *others = haunted.each(
+        ["ask", "--json", question], ["ask", question], ["search", question],
+        ["search", "--json", question], env=words,
+    )  # fmt: skip
+    assert "Sources" in others[0].stdout
+    answer = json.loads(check(asked).stdout)
+    chat = haunted.bot("chat", stdin=question + "\n", env=words)
+    turn = answer["turn"]
+    shown = haunted.each(["turn", "show", turn], ["turn", "show", "--json", turn])
+    for done in (*others, chat, *shown):
+        assert "ghost" in check(done).stdout or "watch" in done.stdout
 
 
-def test_json_keeps_what_the_document_says(haunted):
-    (found,) = haunted.lines("search", "--json", "ghost")
+def test_lists(haunted):
+    for done in haunted.each(["source", "list"], ["source", "list", "--json"], ["reindex"]):
+        assert "ghosts" in check(done).stdout
+
+
+def test_json_keeps_what_the_document_says(haunted, words):
+    (found,) = haunted.lines("search", "--json", "ghost", env=words)
     assert CLEAR in found["passages"][0]["text"]
     assert found["passages"][0]["id"] == f"ghost{EVIL}1"
 
 
-def test_what_is_typed_comes_back_harmless(haunted):
-    for typed in (["ask", EVIL], ["ask", "--assistant", EVIL, "x"], ["ask", "--as", EVIL, "x"],
+def test_what_is_typed_comes_back_harmless(haunted, words):
+    every = (["ask", EVIL], ["ask", "--assistant", EVIL, "x"], ["ask", "--as", EVIL, "x"],
                   ["search", EVIL], ["turn", "show", EVIL], ["feedback", "good", EVIL],
                   ["feedback", EVIL, "x"], ["source", "add", EVIL, "docs"], [EVIL], ["--" + EVIL],
                   ["source", "add", "x", EVIL], ["source", "remove", "--yes", EVIL],
                   ["source", EVIL], ["ask", "--" + EVIL, "x"], ["--config", EVIL, "ask", "x"],
                   ["reindex", "--source", EVIL], ["search", "--where", EVIL, "x"],
-                  ["search", "-k", EVIL, "x"]):  # fmt: skip
-        done = check(haunted.bot(*typed, code=None))
-        assert "Traceback" not in done.stderr, typed
-        assert "defect" not in done.stderr, typed
+                  ["search", "-k", EVIL, "x"])  # fmt: skip
+    for done in haunted.each(*every, env=words, code=None):
+        assert "Traceback" not in check(done).stderr
+        assert "defect" not in done.stderr
 
 
-def test_an_opinion_comes_back_harmless(haunted):
-    turn = haunted.json("ask", "--json", EVIL + "Where does the ghost live?")["turn"]
+def test_an_opinion_comes_back_harmless(haunted, words):
+    question = EVIL + "Where does the ghost live?"
+    turn = haunted.json("ask", "--json", question, env=words)["turn"]
     haunted.bot("feedback", "bad", turn, "-m", EVIL + "boo")
     assert "boo" in check(haunted.bot("turn", "show", turn)).stdout
 
@@ -94,23 +103,23 @@ def test_a_configuration_with_it_in_names_and_values(haunted):
     check(haunted.bot("--config", "instructions.toml", "config", "show"))
 
 
-def test_a_plugin_that_shouts(haunted, site):
+def test_a_plugin_that_shouts(haunted, site, words):
     site("shouting", f"raise RuntimeError({EVIL!r})")
     site("naming", "from bot import hookimpl\n@hookimpl\ndef bot_commands(cli):\n"
          f"    raise RuntimeError({EVIL!r})\n@hookimpl\ndef bot_retrieve(turn):\n"
          f"    raise RuntimeError({EVIL!r})\n")  # fmt: skip
-    env = {**site.environ, "BOT_ASSISTANTS__DEFAULT__RETRIEVERS": '["documents", "naming"]'}
-    for typed in (["--help"], ["plugins", "list"], ["plugins", "doctor"], ["doctor"],
+    retrievers = {"BOT_ASSISTANTS__DEFAULT__RETRIEVERS": '["documents", "naming"]'}
+    every = (["--help"], ["plugins", "list"], ["plugins", "doctor"], ["doctor"],
                   ["plugins", "list", "--json"], ["ask", "ghost"], ["search", "ghost"],
                   ["search", "--json", "ghost"], ["ask", "--json", "ghost"],
-                  ["--debug", "ask", "x"], ["nope"]):  # fmt: skip
-        done = check(haunted.bot(*typed, env=env, code=None))
-        assert "defect" not in done.stderr
+                  ["--debug", "ask", "x"], ["nope"])  # fmt: skip
+    for done in haunted.each(*every, env={**words, **site.environ, **retrievers}, code=None):
+        assert "defect" not in check(done).stderr
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict"])
-def test_any_terminal_encoding(haunted, encoding):
-    env = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+def test_any_terminal_encoding(haunted, words, encoding):
+    env = {**words, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     process = haunted.start("search", "--json", env=env, stdin=-1)
     out, err = process.communicate(b"ghost \xff\xfe\ncaf\xc3\xa9\n")
     assert (process.returncode, err) == (0, b"")

@@ -126,8 +126,9 @@ def test_no_question_is_a_usage_error(handbook, question):
 
 
 def test_odd_questions_get_an_answer(handbook):
-    for question in ("printer 🖨️ 👩‍👩‍👧‍👦?", "🖨️", "' or 1=1; --", "%s {} [1] \\", "a" * 100_000):
-        assert handbook.json("ask", "--json", "--", question)["outcome"] in ("answered", "refused")
+    odd = ["printer 🖨️ 👩‍👩‍👧‍👦?", "🖨️", "' or 1=1; --", "%s {} [1] \\", "a" * 100_000, "-" * 5000]
+    for done in handbook.each(*(["ask", "--json", "--", question] for question in odd)):
+        assert json.loads(done.stdout)["outcome"] in ("answered", "refused")
 
 
 def test_a_question_of_invalid_bytes_gets_an_answer(handbook):
