@@ -32,6 +32,7 @@ from bot.turn import (
 )
 
 if TYPE_CHECKING:
+    from bot.document import IndexVersion
     from bot.indexing.indexer import Indexer
     from bot.indexing.sync import Progress
     from bot.settings import Checked, Settings
@@ -158,8 +159,12 @@ class Bot:
         assistant: str = "default",
         principals: Iterable[Principal] = (),
         filters: Mapping[str, Any] = NOTHING,
+        index: IndexVersion | None = None,
     ) -> tuple[list[Passage], Run]:
         """Find passages without answering; nothing is recorded.
+
+        Args:
+            index: the version to search instead of the live one.
 
         Returns:
             The passages, best first, and the run that holds queries, timings and notices.
@@ -171,6 +176,7 @@ class Bot:
             filters=filters,
             history=tuple(history),
             k=k,
+            index=index,
         )
         run = Run(self._machinery(), turn)
         return await run.passages(), run
@@ -186,6 +192,7 @@ class Bot:
         filters: Mapping[str, Any] = NOTHING,
         history: tuple[Any, ...] = (),
         k: int | None = None,
+        index: IndexVersion | None = None,
     ) -> Turn:
         """Make the turn that answers a question."""
         question = storable(question).strip()
@@ -211,7 +218,7 @@ class Bot:
             principals=asker,
             sources=chosen.sources,
             # Without a source there is nothing to find; what was removed is not found either.
-            index=await versions.live(self.database) if chosen.sources else None,
+            index=(index or await versions.live(self.database)) if chosen.sources else None,
         )
 
     def assistant(self, name: str) -> Assistant:

@@ -1,0 +1,168 @@
+"""The golden set: questions with the sources, and perhaps the answer, that a good bot finds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from bot.database import Database, load_queries
+from bot.errors import NotFound
+from bot.turn import EVERYONE, NOTHING, Principal
+
+QUERIES = load_queries(Path(__file__).parent.parent / "queries" / "golden.sql")
+
+Origin: TypeAlias = Literal["person", "file", "feedback", "suggested"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """One golden question.
+
+    Attributes:
+        sources: how relevant each expected source is, by a passage's id or a document's URI; 1 is
+            relevant, more is more relevant.
+        answer: what a good answer says; empty when only the sources are known.
+        readers: who may read it; it is asked as them.
+        reference: where it comes from: a turn's id, or the id it had in a file.
+        draft: not used until a person has accepted it.
+    """
+
+    question: str
+    sources: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    answer: str = ""
+    readers: frozenset[Principal] = frozenset({EVERYONE})
+    origin: Origin = "person"
+    reference: str = ""
+    draft: bool = False
+    id: int = 0
+
+
+async def put(database: Database, golden: Iterable[Golden]) -> tuple[int, int]:
+    """Keep questions, all or none; one that is there already, for the same readers, is replaced.
+
+    Returns:
+        How many are new, and how many were replaced.
+    """
+    new = replaced = 0
+    async with database.transaction() as connection:
+        for one in golden:
+            cursor = await connection.execute(
+                QUERIES["put"],
+                {
+                    "question": one.question,
+                    "answer": one.answer,
+                    "readers": sorted(one.readers),
+                    "origin": one.origin,
+                    "reference": one.reference,
+                    "draft": one.draft,
+                },
+            )
+            row = await cursor.fetchone()
+            assert row is not None
+            new, replaced = new + row[1], replaced + (not row[1])
+            await connection.execute(QUERIES["clear_sources"], {"id": row[0]})
+            places, grades = list(one.sources), list(one.sources.values())
+            await connection.execute(
+                QUERIES["put_sources"], {"id": row[0], "places": places, "grades": grades}
+            )
+    return new, replaced
+
+
+async def load(database: Database, *, drafts: bool = False) -> list[Golden]:
+    """Read the golden set, in the order in which it grew.
+
+    Args:
+        drafts: with the questions that nobody has accepted yet.
+    """
+    async with database.connection() as connection:
+        rows = await (await connection.execute(QUERIES["all"])).fetchall()
+    found = [_golden(row) for row in rows]
+    return [one for one in found if drafts or not one.draft]
+
+
+async def remove(database: Database, ids: Collection[int]) -> None:
+    """Remove questions, all or none.
+
+    Raises:
+        NotFound: there is none by one of these ids.
+    """
+    async with database.transaction() as connection:
+        cursor = await connection.execute(QUERIES["remove"], {"ids": list(ids)})
+        removed = {row[0] for row in await cursor.fetchall()}
+        if missing := sorted(set(ids) - removed):
+            raise NotFound(
+                f"There is no golden question {missing[0]}; `bot golden list` shows their ids. "
+                "Nothing was removed."
+            )
+
+
+async def gone(database: Database, golden: Iterable[Golden]) -> list[str]:
+    """List the expected sources that no document has any more."""
+    places = sorted({place for one in golden for place in one.sources})
+    async with database.connection() as connection:
+        cursor = await connection.execute(QUERIES["gone"], {"places": places})
+        return [row[0] for row in await cursor.fetchall()]
+
+
+async def praised(database: Database) -> tuple[list[Golden], int]:
+    """Make golden questions of the answers that people call good and nobody calls bad.
+
+    What an answer cites is what its question expects, and only who may read all of it may read
+    the question.
+
+    Returns:
+        The questions, and how many were left out because nobody is named who may read it all.
+    """
+    async with database.connection() as connection:
+        rows = await (await connection.execute(QUERIES["praised"])).fetchall()
+    made: list[Golden] = []
+    for turn, question, answer, cited in rows:
+        if readers := narrowest(frozenset(one["readers"]) for one in cited):
+            places = [one["uri"] or one["passage"] for one in cited]
+            made.append(
+                Golden(
+                    question=question.strip(),
+                    sources=dict.fromkeys(filter(None, places), 1),
+                    answer=answer,
+                    readers=readers,
+                    origin="feedback",
+                    reference=turn,
+                )
+            )
+    return made, len(rows) - len(made)
+
+
+def narrowest(readers: Iterable[frozenset[Principal]]) -> frozenset[Principal]:
+    """Who may read all of several things; nobody when that cannot be said by name."""
+    common: frozenset[Principal] | None = None
+    for each in readers:
+        if EVERYONE not in each:
+            common = each if common is None else common & each
+    return frozenset({EVERYONE}) if common is None else common
+
+
+def digest(golden: Sequence[Golden]) -> str:
+    """Name a golden set by what it asks and expects: results on equal sets compare."""
+    parts = sorted(
+        json.dumps([one.question, sorted(one.sources.items()), one.answer, sorted(one.readers)])
+        for one in golden
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _golden(row: Sequence[Any]) -> Golden:
+    id_, question, answer, readers, origin, reference, draft, sources = row
+    return Golden(
+        id=id_,
+        question=question,
+        sources=sources,
+        answer=answer,
+        readers=frozenset(readers),
+        origin=origin,
+        reference=reference,
+        draft=draft,
+    )

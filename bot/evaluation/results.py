@@ -1,0 +1,75 @@
+"""Evaluations, kept and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from bot.database import Database, load_queries
+from bot.evaluation.engine import Sheet
+from bot.evaluation.golden import digest
+
+QUERIES = load_queries(Path(__file__).parent.parent / "queries" / "evaluation.sql")
+
+
+async def keep(database: Database, kind: str, sheet: Sheet, settings: Mapping[str, Any]) -> int:
+    """Keep the results of one run; return their id."""
+    async with database.transaction() as connection:
+        cursor = await connection.execute(
+            QUERIES["keep"],
+            {
+                "kind": kind,
+                "golden": digest(sheet.golden),
+                "questions": len(sheet.golden),
+                "settings": Jsonb(dict(settings)),
+                "started_at": sheet.started,
+            },
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        for name in sheet.trials:
+            await connection.execute(
+                QUERIES["keep_variant"],
+                {
+                    "evaluation": row[0],
+                    "name": name,
+                    "summary": Jsonb(summary(sheet, name)),
+                    "trials": Jsonb(trials(sheet, name)),
+                },
+            )
+    return int(row[0])
+
+
+async def listed(database: Database) -> list[dict[str, Any]]:
+    """List what was measured, the newest first, one row a variant."""
+    async with database.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        return await (await cursor.execute(QUERIES["list"])).fetchall()
+
+
+def summary(sheet: Sheet, variant: str) -> dict[str, Any]:
+    """Write down the figures of a variant as JSON values."""
+    return {
+        **{metric: asdict(sheet.mean(variant, metric)) for metric in sheet.metrics},
+        "p50_ms": round(sheet.latency(variant, 0.5), 3),
+        "p95_ms": round(sheet.latency(variant, 0.95), 3),
+        "errors": sheet.errors(variant),
+    }
+
+
+def trials(sheet: Sheet, variant: str) -> list[dict[str, Any]]:
+    """Write down each question's figures; of the question itself its id alone."""
+    return [
+        {
+            "golden": one.id,
+            **trial.values,
+            "milliseconds": round(trial.milliseconds, 3),
+            **({"error": trial.error} if trial.error else {}),
+        }
+        for one, trial in zip(sheet.golden, sheet.trials[variant], strict=True)
+    ]
