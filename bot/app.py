@@ -18,7 +18,7 @@ from bot.conversation import Limits, Machinery, Run
 from bot.database import Database
 from bot.errors import NotFound, UsageError
 from bot.indexing import versions
-from bot.plugins import Plugins
+from bot.plugins import Kind, Plugins
 from bot.text import storable
 from bot.turn import (
     NOTHING,
@@ -128,12 +128,16 @@ class Bot:
         conversation: str = "",
         author: str = "",
         filters: Mapping[str, Any] = NOTHING,
+        turn_id: str = "",
+        attempt: int = 1,
     ) -> AsyncGenerator[Event]:
         """Answer a question as a stream of events that ends in one `Finished` or `Failed`.
 
         Args:
             principals: who asks, besides `everyone`; groups are added from the settings.
             conversation: the channel's name of the thread; empty starts a new one.
+            turn_id: the turn's id, when it has one already; see `new_id`.
+            attempt: 2 and above take over what an earlier attempt at the same turn has recorded.
 
         Raises:
             UsageError: the question is empty, or the assistant does not exist.
@@ -145,6 +149,8 @@ class Bot:
             channel=channel,
             conversation=conversation,
             filters=filters,
+            turn_id=turn_id,
+            attempt=attempt,
         )
         async with aclosing(Run(self._machinery(), turn, author).events()) as events:
             async for event in events:
@@ -193,6 +199,8 @@ class Bot:
         history: tuple[Any, ...] = (),
         k: int | None = None,
         index: IndexVersion | None = None,
+        turn_id: str = "",
+        attempt: int = 1,
     ) -> Turn:
         """Make the turn that answers a question."""
         question = storable(question).strip()
@@ -202,9 +210,10 @@ class Bot:
         asker = configuration.principals(self.settings, principals)
         if not asker & self._askers(assistant):
             raise UsageError(f"You may not ask the assistant {assistant!r}; see its `askers`.")
-        turn_id = new_id()
+        again = turn_id if attempt > 1 else ""
+        turn_id = turn_id or new_id()
         if conversation and not history:
-            history = await record.history(self.database, channel, conversation, asker)
+            history = await record.history(self.database, channel, conversation, asker, again)
         return Turn(
             id=turn_id,
             question=question,
@@ -219,6 +228,7 @@ class Bot:
             sources=chosen.sources,
             # Without a source there is nothing to find; what was removed is not found either.
             index=(index or await versions.live(self.database)) if chosen.sources else None,
+            attempt=attempt,
         )
 
     def assistant(self, name: str) -> Assistant:
@@ -280,6 +290,14 @@ class Bot:
         from bot import serving
 
         await serving.serve_one(self, type_, options, self._components)
+
+    async def component(self, kind: Kind, name: str) -> object:
+        """The object made from a table of bot.toml, such as `("channel", "slack")`.
+
+        Raises:
+            PluginError: there is none, or it cannot be made.
+        """
+        return self.plugins.manager.get_plugin(await self._components.named(kind, name))
 
     @property
     def indexer(self) -> Indexer:

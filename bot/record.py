@@ -21,21 +21,23 @@ HISTORY = 12  # messages of a conversation that a turn is given
 
 
 async def start(database: Database, turn: Turn, author: str) -> None:
-    """Store the question and that it is being answered."""
-    async with database.connection() as connection:
-        await connection.execute(
-            QUERIES["start"],
-            {
-                "channel": turn.conversation.channel,
-                "key": turn.conversation.key,
-                "assistant": turn.assistant.name,
-                "author": cleaned(author),
-                "question": cleaned(turn.question),
-                "turn": turn.id,
-                "attempt": turn.attempt,
-                "principals": sorted(turn.principals),
-            },
-        )
+    """Store the question and that it is being answered; a further attempt takes its turn over."""
+    arguments = {
+        "channel": turn.conversation.channel,
+        "key": turn.conversation.key,
+        "assistant": turn.assistant.name,
+        "author": cleaned(author),
+        "question": cleaned(turn.question),
+        "turn": turn.id,
+        "attempt": turn.attempt,
+        "principals": sorted(turn.principals),
+    }
+    async with database.transaction() as connection:
+        if turn.attempt > 1:
+            again = await connection.execute(QUERIES["restart"], arguments)
+            if await again.fetchone() is not None:
+                return
+        await connection.execute(QUERIES["start"], arguments)
 
 
 async def finish(database: Database, turn: Turn, answer: Answer) -> None:
@@ -52,6 +54,7 @@ async def finish(database: Database, turn: Turn, answer: Answer) -> None:
             QUERIES["finish"],
             {
                 "turn": turn.id,
+                "attempt": turn.attempt,
                 "text": cleaned(answer.text),
                 "outcome": answer.outcome.value,
                 "generator": answer.generator,
@@ -71,20 +74,41 @@ async def history(
     channel: str,
     key: str,
     principals: Collection[Principal] = (EVERYONE,),
+    turn: str = "",
 ) -> tuple[Message, ...]:
     """Read the newest messages of a conversation, oldest first.
 
     Args:
         principals: who asks; an answer that cites what they may not read is left out.
+        turn: the turn that is answered, when it has begun before: what came since is left out.
     """
+    arguments = {"channel": channel, "key": key, "limit": HISTORY, "turn": turn}
     async with database.connection() as connection:
         cursor = await connection.execute(
-            QUERIES["history"],
-            {"channel": channel, "key": key, "limit": HISTORY, "principals": list(principals)},
+            QUERIES["history"], {**arguments, "principals": list(principals)}
         )
         return tuple(
             Message(role=role, text=text, author=author, at=at)
             for role, text, author, at in await cursor.fetchall()
+        )
+
+
+async def overheard(
+    database: Database, channel: str, key: str, assistant: str, said: Mapping[str, Message]
+) -> None:
+    """Store what people said in a conversation beside their questions, each message once.
+
+    Args:
+        said: by the channel's own ids of the messages, the oldest first.
+    """
+    messages = [
+        {"external_id": name, "author": cleaned(one.author), "text": cleaned(one.text)}
+        for name, one in said.items()
+    ]
+    async with database.connection() as connection:
+        await connection.execute(
+            QUERIES["overheard"],
+            {"channel": channel, "key": key, "assistant": assistant, "said": Jsonb(messages)},
         )
 
 

@@ -15,11 +15,45 @@ with talk as (
 insert into turn (id, conversation_id, question_id, attempt, assistant, principals)
 select %(turn)s, conversation_id, id, %(attempt)s, %(assistant)s, %(principals)s from asked
 
+-- name: restart
+-- A further attempt: the question as it now stands, and nothing of what was answered before.
+with before as (
+    select question_id, answer_id from turn
+    where id = %(turn)s and attempt <= %(attempt)s for update
+), again as (
+    update turn set attempt = %(attempt)s, assistant = %(assistant)s, principals = %(principals)s,
+        answer_id = null, outcome = null, generator = '', queries = '{}', timings = '{}',
+        notices = '{}', error = '', started_at = clock_timestamp(), finished_at = null
+    from before where id = %(turn)s
+), asked as (
+    update message set text = %(question)s from before where id = before.question_id
+), unsaid as (
+    delete from message using before where id = before.answer_id
+), uncited as (
+    delete from citation using before where turn_id = %(turn)s
+)
+select question_id from before
+
+-- name: overheard
+-- What people said beside their questions.
+with talk as (
+    insert into conversation (channel, key, assistant)
+    values (%(channel)s, %(key)s, %(assistant)s)
+    on conflict (channel, key) do update set assistant = excluded.assistant
+    returning id
+)
+insert into message (conversation_id, role, author, text, external_id)
+select talk.id, 'user', said.author, said.text, said.external_id
+from talk, jsonb_to_recordset(%(said)s) as said (external_id text, author text, text text)
+on conflict do nothing
+
 -- name: finish
--- One statement: the answer, how it came to be, and what it cites.
+-- One statement: the answer, how it came to be, and what it cites; nothing when a later attempt
+-- has taken the turn over.
 with said as (
     insert into message (conversation_id, role, text)
-    select conversation_id, 'assistant', %(text)s from turn where id = %(turn)s
+    select conversation_id, 'assistant', %(text)s from turn
+    where id = %(turn)s and attempt = %(attempt)s
     returning id
 ), done as (
     update turn set answer_id = said.id, outcome = %(outcome)s, generator = %(generator)s,
@@ -32,7 +66,7 @@ insert into citation
     (turn_id, marker, uri, title, location, quote, passage_id, source, readers)
 select %(turn)s, c.marker, c.uri, c.title, c.location, c.quote, c.passage_id, c.source,
     array(select jsonb_array_elements_text(c.readers))
-from jsonb_to_recordset(%(citations)s) as c
+from said, jsonb_to_recordset(%(citations)s) as c
     (marker int, uri text, title text, location text, quote text, passage_id text, source text,
      readers jsonb)
 
@@ -43,6 +77,7 @@ select role, text, author, created_at from (
     select m.id, m.role, m.text, m.author, m.created_at
     from message m join conversation c on c.id = m.conversation_id
     where c.channel = %(channel)s and c.key = %(key)s and m.text <> ''
+        and m.id < coalesce((select question_id from turn where id = %(turn)s), m.id + 1)
         and not exists (
             select from turn t join citation i on i.turn_id = t.id
             where t.answer_id = m.id and not i.readers && %(principals)s::text[])
