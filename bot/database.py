@@ -79,7 +79,7 @@ class Database:
             probe = await psycopg.AsyncConnection.connect(self._conninfo, connect_timeout=5)
             await probe.close()
         self._pool = AsyncConnectionPool(
-            self._address,
+            self.address,
             min_size=1,
             max_size=self._size,
             timeout=self._timeout,
@@ -117,8 +117,9 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def _address(self) -> str:
-        """Called by the pool before each new connection: the moment to revive the server."""
+    async def address(self) -> str:
+        """Return how to reach the database. Called before each new connection: the moment to
+        revive the embedded server."""
         if self.server is not None:
             await self.server.ensure()
             self._conninfo = self.server.conninfo  # its socket may have moved

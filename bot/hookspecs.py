@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from bot.app import Bot
     from bot.document import Vectors
+    from bot.jobs import Task
     from bot.plugins import Component
 
 hookspec = pluggy.HookspecMarker("bot")
@@ -61,6 +62,14 @@ def bot_migrations() -> Path:  # type: ignore[empty-body]
 
     File names start with the distribution's name (`domainbot-pgvector.0001.tables.sql`), so that
     two plugins never share an id. Called when the schema is checked or upgraded.
+    """
+
+
+@hookspec
+def bot_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
+    """Offer what workers can do for the plugin: `bot.jobs.Task`s, whose names begin with its own.
+
+    A plain function, called when a worker begins. A plugin that raises offers none.
     """
 
 

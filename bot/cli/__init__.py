@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 
 from bot import __version__
-from bot.cli.session import Session
+from bot.cli.session import PrintableHandler, Session
 
 COMMANDS = {
     "ask": "Answer one question, with sources.",
@@ -19,13 +19,16 @@ COMMANDS = {
     "config": "Check and show the configuration.",
     "db": "Look after the database.",
     "doctor": "Find what is wrong.",
+    "eval": "Measure the bot by its golden set.",
     "feedback": "Say what you think of an answer.",
+    "golden": "Keep questions with the sources that answer them.",
     "plugins": "See which plugins are here and which are broken.",
     "reindex": "Bring the index in step with the sources.",
     "search": "Find passages, without an answer.",
     "serve": "Serve the channels of bot.toml.",
     "source": "Say where documents come from.",
     "turn": "Look into one turn.",
+    "worker": "Do what is waiting in the queue.",
 }
 
 
@@ -94,7 +97,11 @@ def bot(ctx: click.Context, config: str | None, home: str | None, debug: bool) -
 def main() -> None:
     """Run the command line; every error is one sentence and an exit code."""
     _take_any_encoding()
-    logging.basicConfig(level=logging.CRITICAL)  # notices and errors tell people, not the log
+    logging.basicConfig(  # notices and errors tell people, not the log
+        level=logging.CRITICAL,
+        format="%(levelname)s %(name)s: %(message)s",
+        handlers=[PrintableHandler()],
+    )
     try:
         code = bot.main(standalone_mode=False)
     except click.exceptions.Abort:

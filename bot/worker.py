@@ -1,0 +1,202 @@
+"""A worker: takes jobs from the queue and does them, until it is cancelled.
+
+procrastinate's worker fetches, runs and finishes; what it leaves to the application stands here.
+It stops when its database goes away, so it is started again. Jobs of a worker that died stay
+`doing` for ever, so every worker looks for those of others and puts them back. The end of a job
+may not have reached the database, so each also looks for what it is said to have and has not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import procrastinate
+from procrastinate.exceptions import ProcrastinateException
+
+from bot import dispatch
+from bot.errors import BotError, IndexingError
+from bot.jobs import DEAD, QUERIES, Job, Task
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 1.0  # seconds between signs of life, and between looks for the jobs of the dead
+POLL = 1.0  # seconds between looks for jobs whose time has come; new ones are announced
+LONGEST_WAIT = 300  # seconds between two attempts
+AGAIN = 5.0  # seconds at most until a lost database is tried again
+KEPT = 7  # days that finished jobs are kept, and that a key is remembered
+
+
+class Worker:
+    """Runs the jobs of an open bot.
+
+    Args:
+        concurrency: how many jobs at once.
+        queues: where to take them from; empty takes from all queues of the tasks known here.
+    """
+
+    def __init__(self, bot: Bot, *, concurrency: int = 1, queues: Collection[str] = ()) -> None:
+        self._bot = bot
+        self._concurrency = concurrency
+        self._tasks = known_tasks(bot)
+        self.queues = sorted(queues or {task.queue for task in self._tasks})
+        self._id: int | None = None
+        self._running: set[int] = set()
+        self._missing: set[int] = set()
+
+    async def run(self) -> None:
+        """Work until cancelled; then finish the jobs in hand, and end.
+
+        Cancelled once more, it lets go of them: another worker runs them again. A database that
+        cannot be reached is waited for.
+        """
+        reaping = asyncio.create_task(self._reap())
+        try:
+            async with self._app() as app:
+                while True:
+                    try:
+                        await self._work(app)
+                    except (ProcrastinateException, BotError) as error:
+                        log.warning("the worker begins again: %s", dispatch.describe(error))
+                    await asyncio.sleep(AGAIN / 5)
+        finally:
+            reaping.cancel()
+            await asyncio.gather(reaping, return_exceptions=True)
+
+    async def _work(self, app: procrastinate.App) -> None:
+        """Run procrastinate's worker until it is cancelled or loses its database."""
+        await app.run_worker_async(
+            queues=self.queues,
+            name="domainbot",
+            concurrency=self._concurrency,
+            fetch_job_polling_interval=POLL,
+            update_heartbeat_interval=HEARTBEAT,
+            stalled_worker_timeout=DEAD,
+            install_signal_handlers=False,
+            worker_middleware=[self._noted],
+        )
+
+    @asynccontextmanager
+    async def _app(self) -> AsyncGenerator[procrastinate.App]:
+        # A pool of its own: jobs that wait for a connection must not keep heartbeats from one.
+        connector = procrastinate.PsycopgConnector(
+            conninfo=self._bot.database.address,
+            min_size=1,
+            max_size=4,
+            timeout=AGAIN,
+            kwargs={"application_name": "domainbot worker"},
+        )
+        app = procrastinate.App(connector=connector)
+        for task in self._tasks:
+            _register(app, task, self._bot)
+        for task, schedule, name, arguments in _schedules(self._bot):
+            app.periodic(
+                cron=schedule, periodic_id=name, task_kwargs=arguments, lock=f"{task.name}:{name}",
+                queueing_lock=f"{task.name}:{name}",
+            )(app.tasks[task.name])  # fmt: skip
+        async with app.open_async():
+            yield app
+
+    async def _noted(
+        self, call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any
+    ) -> Any:
+        """Stand around each job: remember that it is in hand."""
+        self._id = worker.worker_id
+        self._running.add(context.job.id)
+        try:
+            return await call_next()
+        finally:
+            self._running.discard(context.job.id)
+
+    async def _reap(self) -> None:
+        """Put jobs back into the queue that nobody has in hand."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                async with self._bot.database.connection() as connection:
+                    cursor = await connection.execute(QUERIES["reap"], {"dead": DEAD})
+                    for id_, name, attempts in await cursor.fetchall():
+                        log.warning("job %d (%s) is back, attempt %d", id_, name, attempts + 1)
+                    if self._id is not None:
+                        await self._let_go(connection, self._id)
+            except BotError as error:
+                log.warning("dead workers are not looked for: %s", error)
+
+    async def _let_go(self, connection: Any, worker: int) -> None:
+        """Give back what the database says we have, and we have not, at two looks in a row."""
+        cursor = await connection.execute(QUERIES["doing"], {"worker": worker})
+        missing = {row[0] for row in await cursor.fetchall()} - self._running
+        lost = missing & self._missing
+        self._missing = missing
+        if lost:
+            arguments = {"jobs": list(lost), "worker": worker}
+            await connection.execute(QUERIES["let_go"], arguments)
+
+
+class _Backoff(procrastinate.BaseRetryStrategy):
+    """Try again after 2, 4, 8, … seconds; at once when it is only the worker that stops."""
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: Any
+    ) -> procrastinate.RetryDecision | None:
+        if isinstance(exception, asyncio.CancelledError):
+            return procrastinate.RetryDecision(retry_in={"seconds": 0})
+        if job.attempts + 1 >= self._attempts:
+            return None
+        wait = min(2 ** (job.attempts + 1), LONGEST_WAIT)
+        return procrastinate.RetryDecision(retry_in={"seconds": wait})
+
+
+def _register(app: procrastinate.App, task: Task, bot: Bot) -> None:
+    async def run(context: procrastinate.JobContext, /, **arguments: Any) -> None:
+        attempt = context.job.attempts + 1
+        assert context.job.id is not None
+        if attempt > task.attempts:
+            raise IndexingError(f"{task.name} is given up: its workers died {task.attempts} times.")
+        last = attempt == task.attempts
+        await task.run(bot, Job(id=context.job.id, arguments=arguments, attempt=attempt, last=last))
+
+    app.task(name=task.name, queue=task.queue, retry=_Backoff(task.attempts), pass_context=True)(
+        run
+    )
+
+
+async def _tidy(bot: Bot, job: Job) -> None:
+    """Delete jobs that ended long ago."""
+    async with bot.database.connection() as connection:
+        await connection.execute(QUERIES["tidy"], {"days": KEPT})
+
+
+# There is always one scheduled task: without any, procrastinate's worker ends the watch over its
+# own heartbeats as soon as it has begun.
+TIDY = Task("bot.tidy", _tidy, queue="bot")
+
+
+def known_tasks(bot: Bot) -> list[Task]:
+    """List the core's tasks and those that the plugins offer, each name once."""
+    tasks = {task.name: task for task in (TIDY, *_core())}
+    for one in dispatch.implementations(bot.plugins.manager, "bot_tasks"):
+        try:
+            for task in one.function():
+                if tasks.setdefault(task.name, task) is not task:
+                    log.error("%s: there is a task %r already", one.plugin, task.name)
+        except Exception as error:  # one plugin's mistake must not keep the others' jobs waiting
+            log.error("%s: bot_tasks %s", one.plugin, dispatch.describe(error))
+    return list(tasks.values())
+
+
+def _core() -> Iterator[Task]:
+    return iter(())
+
+
+def _schedules(bot: Bot) -> Iterator[tuple[Task, str, str, dict[str, Any]]]:
+    yield TIDY, "17 3 * * *", "daily", {}
