@@ -167,7 +167,7 @@ class Plugins:
         return sorted(caller.name for caller in callers or ())
 
     def migrations(self) -> list[Path]:
-        """The folders of the plugins' migrations; a plugin that names none is left out."""
+        """The folders of the plugins' migrations; a plugin that fails is left out and named."""
         folders: list[Path] = []
         for impl in self.manager.hook.bot_migrations.get_hookimpls():
             try:
@@ -175,7 +175,12 @@ class Plugins:
                 if not folder.is_dir():
                     raise PluginError(f"there is no folder {folder}")
             except Exception as error:
-                log.warning("%s: its migrations are left out: %s", impl.plugin_name, error)
+                failure = f"{impl.plugin_name}: its migrations are left out: {error}"
+                log.warning("%s", failure)
+                self.loaded = [
+                    replace(one, error=failure) if one.name == impl.plugin_name else one
+                    for one in self.loaded
+                ]
             else:
                 folders.append(folder)
         return folders

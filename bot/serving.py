@@ -28,7 +28,7 @@ async def serve_all(bot: Bot, names: Sequence[str], components: Components) -> N
         try:
             await _serve(bot, await components.named("channel", name))
         except Exception as error:
-            log.exception("the channel %s has failed", name)
+            log.error("the channel %s has failed: %s", name, error, exc_info=error)
             return error
         return PluginError(f"the channel {name} has ended")
 

@@ -39,6 +39,7 @@ async def _looked_at(session: Session) -> AsyncIterator[tuple[bool, str]]:
     path = session.config_path
     bot = session.bot()
     bot.check()
+    bot.plugins.migrations()
     yield True, f"configuration: {path or 'no bot.toml, the defaults hold'}"
     for loaded in bot.plugins.loaded:
         if not loaded.disabled:

@@ -52,7 +52,9 @@ def doctor(session: Session) -> None:
 
     def work() -> int:
         broken = 0
-        for loaded in installed(session.settings(), session.environ).loaded:
+        plugins = installed(session.settings(), session.environ)
+        plugins.migrations()
+        for loaded in plugins.loaded:
             state = _state(loaded)
             colour = {"works": "green", "disabled": "yellow"}.get(state, "red")
             click.secho(f"{state:>8}  ", fg=colour, nl=False)

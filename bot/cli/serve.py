@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 from bot.cli.session import Session, asynchronous
@@ -14,6 +16,8 @@ async def command(session: Session) -> int:
 
     The turns in flight are finished first.
     """
+    if not session.debug:
+        logging.getLogger().setLevel(logging.ERROR)  # nobody else would hear of it
     async with session.bot() as bot:
         await bot.serve()
     return 0

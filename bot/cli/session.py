@@ -42,12 +42,7 @@ class Session:
             environ["BOT_HOME"] = home
         debug = debug or environ.get("BOT_DEBUG", "") not in ("", "0")
         if debug:
-            logging.basicConfig(
-                level=logging.DEBUG,
-                format="%(levelname)s %(name)s: %(message)s",
-                handlers=[_PrintableHandler()],
-                force=True,
-            )
+            logging.getLogger().setLevel(logging.DEBUG)
         return cls(environ, debug)
 
     @property
@@ -111,12 +106,17 @@ class Session:
         return failures
 
 
-class _PrintableHandler(logging.StreamHandler[Any]):
-    """Log lines quote documents and plugins: cleaned like everything that is shown."""
+class PrintableHandler(logging.StreamHandler[Any]):
+    """Log lines quote documents and plugins: cleaned like everything that is shown.
+
+    A traceback is shown only with --debug.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         from bot.text import printable
 
+        if not logging.getLogger().isEnabledFor(logging.DEBUG):
+            record.exc_info = record.exc_text = None
         return printable(super().format(record))
 
 

@@ -29,7 +29,7 @@ class Screen:
     def type(self, keys):
         os.write(self.master, keys)
 
-    def until(self, text, seconds=20):
+    def until(self, text, seconds=60):
         """Read until this is shown after what was waited for last."""
         deadline, seen = time.monotonic() + seconds, b""
         while text not in seen:
@@ -39,7 +39,7 @@ class Screen:
         self.shown += seen
         return seen
 
-    def end(self, seconds=20):
+    def end(self, seconds=60):
         """Read until the program has ended; return its exit code."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:

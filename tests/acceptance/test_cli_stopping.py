@@ -142,6 +142,42 @@ def test_ctrl_c_while_waiting_for_a_question_ends_the_chat(handbook):
     assert "Traceback" not in out
 
 
+FAILING_CHANNEL = """
+from pydantic import BaseModel
+from bot import Component, hookimpl
+
+class Settings(BaseModel):
+    pass
+
+class Failing:
+    @hookimpl
+    async def bot_serve(self, bot):
+        raise RuntimeError("the line is dead")
+
+@hookimpl
+def bot_components():
+    return [Component(kind="channel", type="dead", settings=Settings, make=lambda *_: Failing())]
+"""
+
+
+def test_serving_goes_on_past_a_dead_channel_until_ctrl_c(handbook, site):
+    env = {
+        **site("dead", FAILING_CHANNEL).environ,
+        "BOT_CHANNELS__TERMINAL__TYPE": "terminal",
+        "BOT_CHANNELS__PHONE__TYPE": "dead",
+    }
+    serve = handbook.start("serve", env=env, stdin=subprocess.PIPE)
+    serve.stdin.write(b"Where does the printer stand?\n")
+    serve.stdin.flush()
+    told = read_until(serve, b" s\n\n")
+    assert b"second floor" in told
+    code, _, err = handbook.stop(serve)
+    assert code == 130
+    assert "the channel phone has failed" in err
+    assert "the line is dead" in err
+    assert "Traceback" not in err
+
+
 @pytest.mark.parametrize(
     "typed",
     [["ask", "Where does the printer stand?"], ["search", "-k", "3", "printer"], ["chat"],
