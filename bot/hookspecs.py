@@ -1,7 +1,7 @@
 """The contract: every hook that the core calls, who calls it, when, and what a failure does.
 
-Implement a hook with `bot.hookimpl`. Any hook may be a plain function or an `async def`; a plain
-function runs on a thread of its own. `bot.dispatch` calls each implementation alone, under its
+Implement a hook with `bot.hookimpl`. A hook may be a plain function, which runs on a thread of its
+own, or an `async def`; but the hooks of set-up are plain, and `bot_serve` is asynchronous. `bot.dispatch` calls each implementation alone, under its
 timeout, and names it when it raises or hangs; the turn or the command goes on without it.
 
 A *component* is an object made from a table of `bot.toml` by a factory that `bot_components`

@@ -95,6 +95,11 @@ def _upgrade(conninfo: str, folders: list[Path]) -> None:
                     backend.apply_one(migration)
                 except psycopg.Error as error:
                     said = (error.diag.message_primary or str(error)).strip().rstrip(".")
+                    if isinstance(error, errors.InsufficientPrivilege):
+                        said += (
+                            "; let an administrator run it once (`create extension vector`), or "
+                            "grant the right"
+                        )
                     raise SchemaError(
                         f"The migration {migration.id} failed: {said}. Nothing of it was kept."
                     ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ def command() -> None:
 
 @command.command(
     epilog="Example: bot source add handbook ./docs  ·  "
-    "bot source add wages ./wages.jsonl --readers group:hr"
+    "bot source add wages ./wages.jsonl --readers alice@example.com"
 )
 @click.argument("name")
 @click.argument("path", type=click.Path(path_type=Path))
@@ -37,9 +38,9 @@ def add(
 
     PATH is a folder, a file, or a JSONL file with one document a line. `bot reindex` reads it.
     """
-    from bot.errors import UsageError
+    from bot.errors import ConfigError, UsageError
     from bot.indexing.builtin import guess_type
-    from bot.settings import add_source
+    from bot.settings import add_source, remove_source
 
     def work() -> None:
         if not path.exists():
@@ -53,7 +54,16 @@ def add(
             table["readers"] = list(readers)
         if url:
             table["url"] = url
+        existed = config.exists()
         add_source(config, name, table)
+        try:
+            replace(session, environ={**session.environ, "BOT_CONFIG": str(config)}).bot().check()
+        except ConfigError as error:
+            if f" sources.{name}." in str(error):
+                remove_source(config, name)
+                if not existed:
+                    config.unlink()
+                raise UsageError(f"Nothing was added. {error}") from None
         click.echo(f"{name} is in {config} now; `bot reindex` reads it.")
 
     raise SystemExit(guarded(session, work))

@@ -85,3 +85,23 @@ def test_secret_is_exported_for_plugin_authors():
 
     assert bot.Secret is Secret
     assert "Secret" in bot.__all__
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        (("--readers", "nobody"), "'nobody' is nobody"),
+        (("--readers", "group:hr"), 'there is no group "hr"'),
+        (("--type", "foldr"), 'did you mean "folder"?'),
+    ],
+)
+@pytest.mark.parametrize("text", [None, "# mine\n[groups]\nit = []\n"])
+def test_a_source_that_would_be_a_mistake_is_not_added(bot, tmp_path, option, why, text):
+    config = tmp_path / "bot.toml"
+    if text is not None:
+        config.write_text(text)
+    done = bot("source", "add", "handbook", ".", *option)
+    assert done.returncode == 2
+    assert "Nothing was added." in done.stderr
+    assert why in done.stderr
+    assert (config.read_text() if config.exists() else None) == text
