@@ -37,7 +37,7 @@ create table evaluation (
 create table evaluation_variant (
     evaluation_id bigint not null references evaluation on delete cascade,
     name          text not null,
-    summary       jsonb not null,                -- by metric: mean, low, high
-    trials        jsonb not null,                -- by question: values, milliseconds, error
+    summary       json not null,                 -- by metric: mean, low, high; in a table's order
+    trials        json not null,                 -- by question: values, milliseconds, error
     primary key (evaluation_id, name)
 );

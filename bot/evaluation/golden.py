@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from bot.database import Database, load_queries
-from bot.errors import NotFound
+from bot.errors import NotFound, UsageError
 from bot.turn import EVERYONE, NOTHING, Principal
 
 QUERIES = load_queries(Path(__file__).parent.parent / "queries" / "golden.sql")
@@ -44,12 +44,14 @@ class Golden:
 async def put(database: Database, golden: Iterable[Golden]) -> tuple[int, int]:
     """Keep questions, all or none; one that is there already, for the same readers, is replaced.
 
+    One that is given twice for the same readers expects the sources of both.
+
     Returns:
         How many are new, and how many were replaced.
     """
     new = replaced = 0
     async with database.transaction() as connection:
-        for one in golden:
+        for one in _joined(golden):
             cursor = await connection.execute(
                 QUERIES["put"],
                 {
@@ -101,11 +103,40 @@ async def remove(database: Database, ids: Collection[int]) -> None:
 
 
 async def gone(database: Database, golden: Iterable[Golden]) -> list[str]:
-    """List the expected sources that no document has any more."""
-    places = sorted({place for one in golden for place in one.sources})
+    """List the expected sources that no document has, or has any more."""
+    places = {place for one in golden for place in one.sources}
+    return sorted(places - (await _readers(database, places)).keys())
+
+
+async def inheriting(database: Database, golden: Iterable[Golden]) -> list[Golden]:
+    """Narrow who may read each question to who may read all of its sources.
+
+    Raises:
+        UsageError: nobody is named who may read all of them.
+    """
+    given = list(golden)
+    readers = await _readers(database, {place for one in given for place in one.sources})
+    made = []
+    for one in given:
+        known = [each for place in one.sources for each in readers.get(place, ())]
+        if not (narrowed := narrowest([one.readers, *known])):
+            raise UsageError(
+                f"Nobody is named who may read all sources of {one.question[:80]!r}; ask about "
+                "sources that the same people may read. Nothing was kept."
+            )
+        made.append(replace(one, readers=narrowed))
+    return made
+
+
+async def _readers(
+    database: Database, places: Collection[str]
+) -> dict[str, list[frozenset[Principal]]]:
+    found: dict[str, list[frozenset[Principal]]] = {}
     async with database.connection() as connection:
-        cursor = await connection.execute(QUERIES["gone"], {"places": places})
-        return [row[0] for row in await cursor.fetchall()]
+        cursor = await connection.execute(QUERIES["expected"], {"places": list(places)})
+        for place, readers in await cursor.fetchall():
+            found.setdefault(place, []).append(frozenset(readers))
+    return found
 
 
 async def praised(database: Database) -> tuple[list[Golden], int]:
@@ -152,6 +183,16 @@ def digest(golden: Sequence[Golden]) -> str:
         for one in golden
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _joined(golden: Iterable[Golden]) -> Iterable[Golden]:
+    found: dict[tuple[str, frozenset[Principal]], Golden] = {}
+    for one in golden:
+        key = (one.question, one.readers)
+        if (before := found.get(key)) is not None:
+            one = replace(one, sources={**before.sources, **one.sources})
+        found[key] = one
+    return found.values()
 
 
 def _golden(row: Sequence[Any]) -> Golden:

@@ -128,7 +128,7 @@ def judge(sheet: Sheet, candidate: int, live: int, margin: float, evaluation: in
     differences = {m: sheet.difference(str(candidate), str(live), m) for m in sheet.metrics}
     judged = {m: d for m, d in differences.items() if m.startswith(_JUDGES)}
     lower = {m: d for m, d in judged.items() if d.mean < -margin}
-    told = ", ".join(f"{m} {_signed(d)}" for m, d in (lower or judged).items())
+    told = ", ".join(f"{m} {d:+}" for m, d in (lower or judged).items())
     how = f"worse than version {live} by more than {margin:g}" if lower else "not worse"
     return Verdict(
         outcome="worse" if lower else "not worse",
@@ -176,7 +176,3 @@ async def version(database: Database, number: int) -> IndexVersion:
     if row is None or row[1] == "dropped":
         raise NotFound(f"There is no index version {number}; `bot index status` lists them.")
     return IndexVersion(id=row[0], state=row[1], dimensions=row[2], settings=row[3])
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from bot.database import Database, load_queries
+from bot.errors import NotFound
 from bot.evaluation.engine import Sheet
 from bot.evaluation.golden import digest
 
@@ -38,8 +39,8 @@ async def keep(database: Database, kind: str, sheet: Sheet, settings: Mapping[st
                 {
                     "evaluation": row[0],
                     "name": name,
-                    "summary": Jsonb(summary(sheet, name)),
-                    "trials": Jsonb(trials(sheet, name)),
+                    "summary": Json(summary(sheet, name)),
+                    "trials": Json(trials(sheet, name)),
                 },
             )
     return int(row[0])
@@ -50,6 +51,37 @@ async def listed(database: Database) -> list[dict[str, Any]]:
     async with database.connection() as connection:
         cursor = connection.cursor(row_factory=dict_row)
         return await (await cursor.execute(QUERIES["list"])).fetchall()
+
+
+async def trials_of(database: Database, evaluation: int) -> dict[str, list[dict[str, Any]]]:
+    """Read the figures of each question, by variant.
+
+    Raises:
+        NotFound: there is no such evaluation.
+    """
+    async with database.connection() as connection:
+        cursor = await connection.execute(QUERIES["trials"], {"evaluation": evaluation})
+        rows = await cursor.fetchall()
+    if not rows:
+        raise NotFound(f"There is no evaluation {evaluation}; `bot eval list` shows them.")
+    return dict(rows)
+
+
+def worst_first(
+    trials: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> list[tuple[int, dict[str, Mapping[str, Any]]]]:
+    """Put the figures of the variants side by side, the question with the lowest sum first."""
+    questions: dict[int, dict[str, Mapping[str, Any]]] = {}
+    for variant, rows in trials.items():
+        for row in rows:
+            questions.setdefault(row["golden"], {})[variant] = row
+    aside = {"golden", "milliseconds", "error"}
+
+    def worth(item: tuple[int, dict[str, Mapping[str, Any]]]) -> float:
+        rows = item[1].values()
+        return sum(float(v) for row in rows for m, v in row.items() if m not in aside)
+
+    return sorted(questions.items(), key=worth)
 
 
 def summary(sheet: Sheet, variant: str) -> dict[str, Any]:
@@ -69,7 +101,7 @@ def trials(sheet: Sheet, variant: str) -> list[dict[str, Any]]:
             "golden": one.id,
             **trial.values,
             "milliseconds": round(trial.milliseconds, 3),
-            **({"error": trial.error} if trial.error else {}),
+            "error": trial.error,
         }
         for one, trial in zip(sheet.golden, sheet.trials[variant], strict=True)
     ]

@@ -20,7 +20,12 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return format(self, "")
+
+    def __format__(self, sign: str) -> str:
+        """Write it with three decimals; `+` shows the signs of a difference."""
+        mean, low, high = (format(part, f"{sign}.3f") for part in (self.mean, self.low, self.high))
+        return f"{mean} [{low}, {high}]"
 
 
 def bootstrap(values: Sequence[float], seed: int = SEED) -> Interval:

@@ -24,16 +24,20 @@ group by g.id order by g.id
 -- name: remove
 delete from golden where id = any(%(ids)s) returning id
 
--- name: gone
--- Expected sources that no document has any more. A passage's own id within a document
--- (SOURCE/KEY#NUMBER) counts as there when the document is.
-select distinct p.place from unnest(%(places)s::text[]) as p (place)
-where not exists (select from document d where d.uri = p.place)
-    and not exists (select from document d where d.passage_id = p.place and d.passage_id <> '')
-    and not exists (
-        select from document d join source s on s.id = d.source_id
-        where s.name || '/' || d.key = regexp_replace(p.place, '#\d+$', ''))
-order by p.place
+-- name: expected
+-- Who may read the documents that sources name: by address, by the passage id that a document's
+-- passages share, or by a passage's own id (SOURCE/KEY#NUMBER).
+with asked as (select distinct place from unnest(%(places)s::text[]) as p (place))
+select a.place, d.readers from asked a join document d on d.uri = a.place
+union all
+select a.place, d.readers from asked a join document d on d.passage_id = a.place
+where d.passage_id <> ''
+union all
+select a.place, d.readers
+from asked a
+join (select s.name || '/' || d.key as name, d.readers
+    from document d join source s on s.id = d.source_id) d
+    on a.place ~ '#\d+$' and d.name = regexp_replace(a.place, '#\d+$', '')
 
 -- name: praised
 -- Answers that people call good and nobody calls bad, with what they cite. A follow-up is asked
