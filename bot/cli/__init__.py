@@ -17,6 +17,7 @@ COMMANDS = {
     "ask": "Answer one question, with sources.",
     "chat": "Talk in the terminal.",
     "config": "Check and show the configuration.",
+    "conversations": "Look at conversations, and forget them.",
     "db": "Look after the database.",
     "doctor": "Find what is wrong.",
     "eval": "Measure the bot by its golden set.",
