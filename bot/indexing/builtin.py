@@ -18,7 +18,10 @@ from bot.plugins import Component, Context
 MARKDOWN = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 HTML = frozenset({".html", ".htm", ".xhtml"})
 JSONL = frozenset({".jsonl", ".ndjson"})
-INCLUDE = ("*.md", "*.markdown", "*.txt", "*.text", "*.rst", "*.html", "*.htm")
+INCLUDE = (
+    "*.md", "*.markdown", "*.txt", "*.text", "*.rst", "*.html", "*.htm", "*.pdf", "*.docx",
+    "*.pptx", "*.xlsx", "*.csv", "*.tsv", "*.ipynb", "*.eml", "*.mbox",
+)  # fmt: skip
 EXCLUDE = ("node_modules", "bower_components", "site-packages", "__pycache__")
 
 

@@ -17,8 +17,10 @@ from bot.document import Document, Found, Skipped, Source
 from bot.errors import DocumentError, SourceError
 from bot.hookspecs import hookimpl
 from bot.indexing.builtin import FileSettings, FolderSettings
-from bot.indexing.formats import EXTRACTION, extract, storable_key
+from bot.indexing.formats import EXTRACTION
+from bot.indexing.formats.storing import storable_key
 from bot.indexing.patterns import matcher
+from bot.indexing.sandbox import read_bytes
 
 T = TypeVar("T")
 
@@ -205,7 +207,7 @@ def _read(path: Path, key: str, uri: str, limit: int, inside: str = "") -> Docum
         raise DocumentError(
             f"It has more than {limit:,} bytes; raise `max_bytes`, or leave it out with `exclude`."
         )
-    return extract(key, data, uri)
+    return read_bytes(key, data, uri)
 
 
 def _inside(real: str, path: Path) -> bool:

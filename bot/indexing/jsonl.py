@@ -19,7 +19,8 @@ from bot.errors import DocumentError, SourceError
 from bot.hookspecs import hookimpl
 from bot.indexing.builtin import JsonlSettings
 from bot.indexing.files import absolute, ahead, joined, reason
-from bot.indexing.formats import EXTRACTION, storable_json, storable_key
+from bot.indexing.formats import EXTRACTION
+from bot.indexing.formats.storing import storable_json, storable_key
 from bot.settings.principals import principal
 from bot.turn import Principal
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 # The lines as markdown-it counts them; str.splitlines would also split at U+2028 and form feeds.
 _NEWLINE = re.compile(r"\r\n?+|\n")
@@ -28,12 +30,14 @@ class Block:
         depth: 0 for a block of the document itself, more inside lists, quotes and tables.
         heading: 1 to 6 for a heading of the document itself, else 0.
         title: a heading's text without its markup.
+        columns: the names of a table's columns, for a row below them.
     """
 
     start: int
     depth: int
     heading: int = 0
     title: str = ""
+    columns: str = ""
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -41,7 +45,12 @@ def blocks(text: str) -> Iterator[Block]:
     lines = [0, *(match.end() for match in _NEWLINE.finditer(text))]
     tokens = _block_parser().parse(text)
     last = -1
+    columns = ""
     for number, token in enumerate(tokens):
+        if token.type == "thead_close":
+            columns = _columns(tokens, number)
+        elif token.type == "table_close":
+            columns = ""
         if token.map is None or token.nesting < 0 or token.type == "inline":
             continue
         start = lines[token.map[0]]
@@ -51,7 +60,14 @@ def blocks(text: str) -> Iterator[Block]:
         if token.type == "heading_open" and token.level == 0:
             yield Block(start, 0, int(token.tag[1]), _plain(tokens[number + 1].content))
         else:
-            yield Block(start, token.level)
+            yield Block(start, token.level, columns=columns)
+
+
+def _columns(tokens: Sequence[Token], end: int) -> str:
+    """Read the header of a table whose `thead` ends there."""
+    row = takewhile(lambda token: token.type != "tr_open", reversed(tokens[:end]))
+    names = [_plain(token.content) for token in row if token.type == "inline"]
+    return " | ".join(filter(None, reversed(names)))[:_HEADING_LIMIT]
 
 
 def first_heading(text: str) -> str:

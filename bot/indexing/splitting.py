@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise, takewhile
 from math import ceil
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from bot.document import Document, Piece, Span
 from bot.hookspecs import hookimpl
 from bot.indexing.builtin import StructureSettings
+from bot.indexing.code import is_code
+from bot.indexing.code import marks as code_marks
 from bot.indexing.markdown import blocks
 from bot.sentences import sentences
 
@@ -34,6 +37,9 @@ SECTION = 3  # headings down to this level begin a new piece
 STRETCH = 40
 
 _PARAGRAPH = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+(?:\r\n?+|\n)\s*+")
+
+
+Form: TypeAlias = Literal["markdown", "text", "code"]
 
 
 class Unit(NamedTuple):
@@ -61,12 +67,16 @@ class StructureSplitter:
     @hookimpl
     def bot_split(self, document: Document, tokens: Sequence[Span]) -> list[Piece]:
         settings = self._settings
-        return split(document.text, document.format, tokens, settings.max_tokens, settings.overlap)
+        form: Form = "code" if is_code(document.key) else document.format
+        pieces = split(document.text, form, tokens, settings.max_tokens, settings.overlap)
+        if form == "code":  # where a form feed is decoration
+            return pieces
+        return with_pages(pieces, document.text, _page_name(document.key))
 
 
 def split(
     text: str,
-    format: Literal["markdown", "text"],
+    form: Form,
     tokens: Sequence[Span],
     max_tokens: int,
     overlap: int = 0,
@@ -80,7 +90,7 @@ def split(
     ruler = _Ruler(text, tokens)
     limit = max_tokens - overlap
     pieces: list[Piece] = []
-    for section in _sections(list(_units(text, format, ruler, limit)), limit):
+    for section in _sections(list(_units(text, form, ruler, limit)), limit):
         for number, packed in enumerate(_packed(section, limit)):
             start = packed[0].start
             if overlap and number:
@@ -88,6 +98,23 @@ def split(
             path = _common([unit.path for unit in packed])
             pieces += _trimmed(text, start, packed[-1].end, path)
     return pieces
+
+
+def with_pages(pieces: Iterable[Piece], text: str, name: str = "page") -> list[Piece]:
+    """Add to each piece's headings the page where it stands; form feeds separate the pages."""
+    breaks = [match.start() for match in re.finditer("\f", text)]
+    if not breaks:
+        return list(pieces)
+    paged: list[Piece] = []
+    for piece in pieces:
+        first, last = bisect_left(breaks, piece.start) + 1, bisect_left(breaks, piece.end) + 1
+        label = f"{name} {first}" if first == last else f"{name}s {first}–{last}"
+        paged.append(replace(piece, headings=(*piece.headings, label)))
+    return paged
+
+
+def _page_name(key: str) -> str:
+    return "slide" if key.lower().endswith(".pptx") else "page"
 
 
 class _Ruler:
@@ -143,8 +170,8 @@ class _Ruler:
         return start > 0 and self._text[start - 1].isspace()
 
 
-def _units(text: str, format: str, ruler: _Ruler, limit: int) -> Iterator[Unit]:
-    marks = list(_markdown_marks(text) if format == "markdown" else _text_marks(text))
+def _units(text: str, form: Form, ruler: _Ruler, limit: int) -> Iterator[Unit]:
+    marks = list(_MARKS[form](text))
     ends = [start for start, _, _ in marks[1:]] + [len(text)]
     for (start, strength, path), end in zip(marks, ends, strict=True):
         for at, until, each in _fitting(text, start, end, strength, ruler, limit):
@@ -169,7 +196,8 @@ def _markdown_marks(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
             if text[mark[0] : block.start].strip():
                 yield mark
             strength = block.heading or min(BLOCK + block.depth, DEEPEST)
-            mark = (block.start, strength, _path(headings))
+            columns = (block.columns,) if block.columns else ()
+            mark = (block.start, strength, _path(headings) + columns)
         open_heading = bool(block.heading)
     yield mark
 
@@ -183,6 +211,14 @@ def _text_marks(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     for blank in _PARAGRAPH.finditer(text):
         if blank.start() > 0 and blank.end() < len(text):
             yield blank.end(), BLOCK, ()
+
+
+Mark: TypeAlias = tuple[int, int, tuple[str, ...]]
+_MARKS: dict[Form, Callable[[str], Iterator[Mark]]] = {
+    "markdown": _markdown_marks,
+    "text": _text_marks,
+    "code": code_marks,
+}
 
 
 def _fitting(

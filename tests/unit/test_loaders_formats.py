@@ -42,9 +42,9 @@ def test_what_is_no_text_is_refused():
 
 
 def test_text_is_kept_as_it_is_and_named_after_its_file():
-    document = read("notes/a.rst", "Title\r\n=====\r\n")
+    document = read("notes/a.txt", "Title\r\n=====\r\n")
     assert (document.text, document.format, document.title) == (
-        "Title\r\n=====\r\n", "text", "a.rst",
+        "Title\r\n=====\r\n", "text", "a.txt",
     )  # fmt: skip
 
 

@@ -1,0 +1,93 @@
+"""Word and PowerPoint documents."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bot.errors import DocumentError
+from bot.indexing.formats.extracted import PAGE, Extracted, plain
+from bot.indexing.formats.html import from_html
+from bot.indexing.formats.tables import table
+
+_STYLES = """
+p[style-name='Title'] => h1:fresh
+p[style-name='Subtitle'] => p:fresh
+p[style-name='Code'] => pre:separator('\\n')
+p[style-name='Source Code'] => pre:separator('\\n')
+"""
+
+
+def read_docx(data: bytes, charset: str) -> Extracted:
+    """Read a Word document. It has no page numbers before a program lays it out.
+
+    Raises:
+        DocumentError: it is broken, encrypted, or no DOCX.
+    """
+    import mammoth
+
+    try:
+        page = mammoth.convert_to_html(
+            io.BytesIO(data),
+            style_map=_STYLES,
+            convert_image=mammoth.images.img_element(lambda image: {"src": ""}),
+        ).value
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile, XML and mammoth each have their own
+        raise DocumentError(f"It is no Word document that can be read: {error}.") from error
+    title, text = from_html(page)
+    return Extracted(text, "markdown", title)
+
+
+def read_pptx(data: bytes, charset: str) -> Extracted:
+    """Read a presentation: a section a slide, its notes at its end.
+
+    Raises:
+        DocumentError: it is broken, encrypted, or no PPTX.
+    """
+    from pptx import Presentation
+
+    try:
+        shown = Presentation(io.BytesIO(data))
+        slides = [_slide(slide) for slide in shown.slides]
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile, XML and python-pptx each have their own
+        raise DocumentError(f"It is no presentation that can be read: {error}.") from error
+    if not any(slides):
+        return Extracted("")
+    return Extracted(PAGE.join(slides), "markdown")
+
+
+def _slide(slide: Any) -> str:
+    title = slide.shapes.title
+    named = " ".join(title.text_frame.text.split()) if title is not None else ""
+    parts = [f"# {named}"] if named else []
+    for shape in _shapes(slide.shapes):
+        if title is not None and shape.shape_id == title.shape_id:
+            continue
+        if shape.has_text_frame:
+            parts.append(_paragraphs(shape.text_frame))
+        elif getattr(shape, "has_table", False):
+            parts.append(table([cell.text for cell in row.cells] for row in shape.table.rows))
+    if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
+        parts.append(_paragraphs(slide.notes_slide.notes_text_frame))
+    return "\n\n".join(part.strip() for part in parts if part.strip())
+
+
+def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:
+    for shape in shapes:
+        if hasattr(shape, "shapes"):  # a group
+            yield from _shapes(shape.shapes)
+        else:
+            yield shape
+
+
+def _paragraphs(frame: Any) -> str:
+    said = [(each.level, " ".join(each.text.split())) for each in frame.paragraphs]
+    said = [(level, text) for level, text in said if text]
+    if len(said) == 1:
+        return plain(said[0][1])
+    return "\n".join("  " * level + "- " + plain(text) for level, text in said)

@@ -1,0 +1,339 @@
+"""What becomes of documents that programs write: title, headings, tables and pages survive."""
+
+import io
+import json
+import zipfile
+from email.message import EmailMessage
+
+import pytest
+import xlsxwriter
+from pptx import Presentation
+from pptx.util import Inches
+
+from bot.errors import DocumentError
+from bot.indexing import builtin
+from bot.indexing.formats import extract
+from bot.indexing.splitting import StructureSplitter
+
+
+def read(name, data):
+    return extract(name, data.encode() if isinstance(data, str) else data, "file:///x")
+
+
+def pdf(*pages, title=""):
+    """Write a PDF; a page is a list of (size, line), an empty line is a gap."""
+    bodies = []
+    for lines in pages:
+        y, drawn = 760.0, []
+        for size, text in lines:
+            y -= size * (1.3 if text else 2)
+            drawn.append(f"BT /F1 {size} Tf 72 {y:.1f} Td ({text}) Tj ET")
+        bodies.append("\n".join(drawn).encode())
+    first = 4
+    kids = " ".join(f"{first + 2 * n + 1} 0 R" for n in range(len(pages)))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        f"<</Type/Pages/Count {len(pages)}/Kids[{kids}]>>".encode(),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]
+    for number, body in enumerate(bodies):
+        objects += [
+            b"<</Length %d>>stream\n%s\nendstream" % (len(body), body),
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R"
+            b"/Resources<</Font<</F1 3 0 R>>>>>>" % (first + 2 * number),
+        ]
+    objects.append(f"<</Title({title})>>".encode())
+    written, places = io.BytesIO(), []
+    written.write(b"%PDF-1.4\n")
+    for number, each in enumerate(objects, 1):
+        places.append(written.tell())
+        written.write(b"%d 0 obj\n%s\nendobj\n" % (number, each))
+    table = written.tell()
+    written.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
+    written.write(b"".join(b"%010d 00000 n \n" % place for place in places))
+    written.write(
+        b"trailer<</Size %d/Root 1 0 R/Info %d 0 R>>\nstartxref\n%d\n%%%%EOF"
+        % (len(objects) + 1, len(objects), table)
+    )
+    return written.getvalue()
+
+
+def docx(body):
+    """Write a Word document with headings, as the standard asks for and no more."""
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    styles = "".join(
+        f'<w:style w:type="paragraph" w:styleId="{name.replace(" ", "")}"><w:name w:val="{name}"/>'
+        "</w:style>"
+        for name in ("Title", "heading 1")
+    )
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("[Content_Types].xml", f'<Types xmlns="{package}/content-types"/>')
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+            f'Type="{office}/officeDocument" Target="word/document.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "word/_rels/document.xml.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r2" '
+            f'Type="{office}/styles" Target="styles.xml"/></Relationships>',
+        )
+        archive.writestr("word/styles.xml", f'<w:styles xmlns:w="{word}">{styles}</w:styles>')
+        archive.writestr(
+            "word/document.xml",
+            f'<w:document xmlns:w="{word}"><w:body>{body}</w:body></w:document>',
+        )
+    return written.getvalue()
+
+
+def paragraph(text, style=""):
+    properties = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+    return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def cuts(document, max_tokens=40):
+    spans = [(at, at + 1) for at in range(0, len(document.text), 4)]
+    splitter = StructureSplitter(builtin.StructureSettings(max_tokens=max_tokens))
+    return [
+        (piece.headings, document.text[piece.start : piece.end])
+        for piece in splitter.bot_split(document, spans)
+    ]
+
+
+HANDBOOK = pdf(
+    [(20, "Employee Handbook"), (11, "Everybody has thirty days of leave."), (11, ""),
+     (11, "A second paragraph stands here."), (14, "Parental leave"), (11, "Fourteen weeks.")],
+    [(11, "# and more of them."), (14, "Sick leave"), (11, "Call before nine.")],
+)  # fmt: skip
+
+
+def test_a_pdf_has_its_headings_paragraphs_and_pages():
+    document = read("a.pdf", HANDBOOK)
+    assert document.title == "Employee Handbook"
+    assert document.text.split("\n\n") == [
+        "# Employee Handbook",
+        "Everybody has thirty days of leave.",
+        "A second paragraph stands here.",
+        "## Parental leave",
+        "Fourteen weeks.",
+        "\f",
+        "\\# and more of them.",
+        "## Sick leave",
+        "Call before nine.",
+    ]
+
+
+def test_a_passage_of_a_pdf_tells_its_page():
+    pieces = {text: headings for headings, text in cuts(read("a.pdf", HANDBOOK), 16)}
+    sick = next(headings for text, headings in pieces.items() if "before nine" in text)
+    assert sick == ("Employee Handbook", "Sick leave", "page 2")
+    days = next(headings for text, headings in pieces.items() if "thirty days" in text)
+    assert days[-1] == "page 1"
+
+
+def test_a_passage_over_two_pages_tells_both():
+    document = read("a.pdf", pdf([(11, "One.")], [(11, "Two.")], [(11, "Three.")]))
+    assert cuts(document, 200) == [(("pages 1–3",), "One.\n\n\f\n\nTwo.\n\n\f\n\nThree.")]
+
+
+def test_running_heads_of_a_pdf_are_left_out():
+    pages = [[(9, "Secret of ACME"), (11, f"Text of sheet {n} here."), (9, f"Page {n} of 5")]
+             for n in range(1, 6)]  # fmt: skip
+    text = read("a.pdf", pdf(*pages)).text
+    assert "ACME" not in text
+    assert "of 5" not in text
+    assert all(f"Text of sheet {n} here." in text for n in range(1, 6))
+
+
+def test_the_title_in_a_pdf_counts_unless_a_program_wrote_it():
+    page = [(11, "Text.")]
+    assert read("a.pdf", pdf(page, title="Leave policy")).title == "Leave policy"
+    assert read("a.pdf", pdf(page, title="Microsoft Word - x.doc")).title == "a.pdf"
+
+
+def test_pdfs_that_cannot_be_read_are_told_apart():
+    with pytest.raises(DocumentError, match="OCR"):
+        read("a.pdf", pdf([]))
+    with pytest.raises(DocumentError, match="no PDF"):
+        read("a.pdf", b"%PDF-1.7\nnothing")
+
+
+def test_ten_thousand_pages_are_read():
+    document = read("a.pdf", pdf(*([(11, f"Number {n}.")] for n in range(10_000))))
+    assert document.text.count("\f") == 9_999
+    assert "Number 9999." in document.text
+
+
+def test_a_word_document_has_title_headings_and_tables():
+    table = "".join(
+        f"<w:tr>{''.join(f'<w:tc>{paragraph(cell)}</w:tc>' for cell in row)}</w:tr>"
+        for row in (("City", "Seats"), ("Bern", "3"))
+    )
+    document = read(
+        "a.docx",
+        docx(paragraph("The plan", "Title") + paragraph("Offices", "heading1")
+             + paragraph("All of them:") + f"<w:tbl>{table}</w:tbl>"),
+    )  # fmt: skip
+    assert document.title == "The plan"
+    assert document.text == (
+        "# The plan\n\n# Offices\n\nAll of them:\n\n| City | Seats |\n| --- | --- |\n| Bern | 3 |\n"
+    )
+
+
+def test_a_presentation_has_slides_tables_and_notes():
+    shown = Presentation()
+    slide = shown.slides.add_slide(shown.slide_layouts[1])
+    slide.shapes.title.text = "Third quarter"
+    slide.placeholders[1].text = "Ship it\nTell people"
+    table = slide.shapes.add_table(2, 2, *[Inches(1)] * 4).table
+    for row, column, text in ((0, 0, "City"), (0, 1, "Seats"), (1, 0, "Bern"), (1, 1, "3|4")):
+        table.cell(row, column).text = text
+    slide.notes_slide.notes_text_frame.text = "Say it slowly."
+    shown.slides.add_slide(shown.slide_layouts[5]).shapes.title.text = "Questions"
+    written = io.BytesIO()
+    shown.save(written)
+    document = read("a.pptx", written.getvalue())
+    assert document.title == "Third quarter"
+    assert document.text == (
+        "# Third quarter\n\n- Ship it\n- Tell people\n\n| City | Seats |\n| --- | --- |\n"
+        "| Bern | 3\\|4 |\n\nSay it slowly.\n\n\f\n\n# Questions"
+    )
+    assert [headings for headings, _ in cuts(document, 16)][-1] == ("Questions", "slide 2")
+
+
+def test_a_workbook_has_its_visible_sheets_and_pieces_know_their_columns():
+    written = io.BytesIO()
+    with xlsxwriter.Workbook(written) as workbook:
+        offices = workbook.add_worksheet("Offices")
+        offices.write_row(1, 1, ["City", "Seats", "Rent"])
+        for row in range(30):
+            offices.write_row(row + 3, 1, [f"Town {row}", row, 1.5])
+        workbook.add_worksheet("Wages").hide()
+        workbook.get_worksheet_by_name("Wages").write(0, 0, "hidden")
+    document = read("a.xlsx", written.getvalue())
+    assert document.title == "a.xlsx"
+    assert document.text.startswith(
+        "## Offices\n\n| City | Seats | Rent |\n| --- | --- | --- |\n| Town 0 | 0 | 1.5 |\n"
+    )
+    assert "hidden" not in document.text
+    headings, last = cuts(document, 60)[-1]
+    assert headings == ("Offices", "City | Seats | Rent")
+    assert "Town 29" in last
+
+
+@pytest.mark.parametrize(
+    "written", ["name;city\nAnn;Bern\n", 'name,city\n"Ann","Bern"\n', "name\tcity\r\nAnn\tBern"]
+)
+def test_csv_becomes_a_table_whatever_stands_between_the_cells(written):
+    assert read("a.csv", written).text == "| name | city |\n| --- | --- |\n| Ann | Bern |\n"
+
+
+def test_a_notebook_keeps_text_and_code():
+    notebook = {
+        "metadata": {"language_info": {"name": "julia"}},
+        "cells": [
+            {"cell_type": "markdown", "source": ["# Study\n", "Why."]},
+            {"cell_type": "code", "source": "f(1)", "outputs": [{"text": "printed"}]},
+        ],
+    }
+    document = read("a.ipynb", json.dumps(notebook))
+    assert (document.title, document.text) == ("Study", "# Study\nWhy.\n\n```julia\nf(1)\n```\n")
+    with pytest.raises(DocumentError, match="no notebook"):
+        read("a.ipynb", "[]")
+
+
+def mail(subject, html=""):
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = (
+        "ann@example.com",
+        "bo@example.com",
+        subject,
+    )
+    message["Date"] = "Mon, 05 Jan 2026 10:00:00 +0000"
+    if html:
+        message.set_content(html, subtype="html")
+    else:
+        message.set_content("The code is 42.\n# no heading\n")
+        message.add_attachment(b"x", maintype="image", subtype="png", filename="door.png")
+    return message
+
+
+def test_a_message_has_subject_sender_date_and_body():
+    document = read("a.eml", mail("Door code").as_bytes())
+    assert document.title == "Door code"
+    assert document.metadata == {"from": "ann@example.com", "date": "2026-01-05"}
+    assert "From: ann@example.com\nTo: bo@example.com\n" in document.text
+    assert "Attachments: door.png\n\nThe code is 42.\n\\# no heading\n" in document.text
+    assert "**42**" in read("a.eml", mail("x", "<p>It is <b>42</b>.</p>").as_bytes()).text
+    with pytest.raises(DocumentError, match="no e-mail"):
+        read("a.eml", "\n")
+
+
+def test_a_mailbox_has_a_section_for_each_message():
+    box = b"".join(
+        b"From ann Mon Jan  5 10:00:00 2026\n" + mail(subject).as_bytes() + b"\n"
+        for subject in ("One", "Two")
+    )
+    text = read("a.mbox", box).text
+    assert [line for line in text.splitlines() if line.startswith("##")] == ["## One", "## Two"]
+    with pytest.raises(DocumentError, match="no mailbox"):
+        read("a.mbox", "hello")
+
+
+RST = """Guide
+=====
+
+See :ref:`the part <part>` and :py:func:`~a.run`.
+
+.. toctree::
+   :maxdepth: 2
+
+   other
+
+.. code-block:: python
+   :emphasize-lines: 1
+
+   import os
+
+.. py:function:: run(x)
+
+   Runs it.
+
+Part
+----
+
+=====  =====
+City   Seats
+=====  =====
+Bern   3
+=====  =====
+
+.. include:: /etc/hostname
+.. raw:: html
+
+   <script>alert(1)</script>
+"""
+
+
+def test_restructured_text_keeps_what_sphinx_adds_and_reads_no_other_file():
+    document = read("a.rst", RST)
+    assert document.title == "Guide"
+    assert document.text == (
+        "# Guide\n\nSee the part and `a.run`.\n\n```python\nimport os\n```\n\n**run(x)**\n\n"
+        "Runs it.\n\n## Part\n\n| City | Seats |\n| --- | --- |\n| Bern | 3 |\n"
+    )
+
+
+def test_source_code_is_cut_before_definitions_and_pieces_know_where_they_stand():
+    source = "import os\n\n\n" + "".join(
+        f"# About {name}.\n@decorated\nclass {name}:\n    def run(self):\n        return 1\n\n\n"
+        for name in ("Cat", "Dog")
+    )
+    document = read("a.py", source)
+    assert document.text == source
+    pieces = cuts(document, 30)
+    assert [text.splitlines()[0] for _, text in pieces] == ["import os", "# About Dog."]
+    assert pieces[1][0] == ("Dog",)
