@@ -105,10 +105,9 @@ class Run:
         try:
             yield Status("Searching")
             passages = await self.passages()
-            yield Status("Answering")
-            async with aclosing(self._generate(passages)) as texts:
-                async for text in texts:
-                    yield TextDelta(text)
+            async with aclosing(self._generate(passages)) as events:
+                async for event in events:
+                    yield event
         except (asyncio.CancelledError, GeneratorExit):
             await self._end(recording, STOPPED)
             raise
@@ -129,7 +128,7 @@ class Run:
         """
         await self._tell("bot_turn_started", turn=self.turn)
         async with self._step("queries"):
-            self.turn = replace(self.turn, queries=await self._queries())
+            self.turn = await self._with_queries()
         async with self._step("retrieve"):
             found = await self._retrieve()
         async with self._step("rank"):
@@ -145,12 +144,15 @@ class Run:
         """Milliseconds by step so far."""
         return self._timings
 
-    async def _queries(self) -> tuple[str, ...]:
+    async def _with_queries(self) -> Turn:
         gathered = await self._gather("bot_queries", turn=self.turn)
         results = [_checked(result, "bot_queries", _is_text) for result in gathered]
         self._note(results)
         queries = [query for result in results for query in result.value or ()]
-        return tuple(dict.fromkeys(queries)) or tuple(followup.queries(self.turn))
+        if queries:
+            return replace(self.turn, queries=tuple(dict.fromkeys(queries)))
+        own = tuple(followup.queries(self.turn))
+        return replace(self.turn, queries=own, weighted=followup.weighted(self.turn))
 
     async def _retrieve(self) -> dict[str, Sequence[Passage]]:
         names: dict[str, str] = {}
@@ -199,18 +201,19 @@ class Run:
         # A reranker may reorder and drop; what it adds is checked like everything else.
         return ranking.readable(checked.value, self.turn.principals)[: self.turn.k]
 
-    async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[str]:
+    async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[Event]:
         generator = await self._resolve("generator", self.turn.assistant.generator)
         async with self._step("prompt"):
             asked = await self._prompt(generator, passages)
         self._said = CitationStream(asked.passages)
+        yield Status("Answering", tuple(asked.passages))
         async with self._step("generate"):
             async with aclosing(self._deltas(generator, asked)) as deltas:
                 async for delta in deltas:
                     if text := self._take(delta):
-                        yield text
+                        yield TextDelta(text)
             if text := self._said.end():
-                yield text
+                yield TextDelta(text)
 
     async def _resolve(self, kind: Kind, name: str) -> str:
         """Make a component; loading its model counts as waiting for the first token."""

@@ -5,7 +5,9 @@ All are frozen: a step that changes something makes a new value with `dataclasse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -64,18 +66,38 @@ class Assistant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Where the parts of a step note their times, in milliseconds."""
+
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add up how long the block takes."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = (time.perf_counter() - begun) * 1000
+            self.timings[name] = round(self.timings.get(name, 0.0) + took, 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """One question being answered, with everything known about it.
 
     Attributes:
         id: public reference of the turn; `bot turn show ID` explains it.
         queries: what to search for; the question itself until `bot_queries` has run.
+        weighted: for a retriever that can weigh, instead of `queries`: the question, and what was
+            said before it, each with how much it counts. Empty when `queries` say it all.
         k: how many passages the prompt may hold; a retriever returns at most this many.
         filters: metadata that a passage must have, by key; a tuple means any of its values.
         principals: who asks; a passage is theirs to read when its readers meet this set.
         sources: names of the sources to search; empty means every source.
         index: the index version to search, resolved by the core; None when nothing is indexed.
         attempt: 1 for the first try; a retry after a crash counts on.
+        trace: takes the times of a retriever's own steps, when somebody asked for an explanation.
     """
 
     id: str
@@ -83,12 +105,14 @@ class Turn:
     assistant: Assistant = field(default_factory=Assistant)
     conversation: Conversation = field(default_factory=Conversation)
     queries: tuple[str, ...] = ()
+    weighted: tuple[tuple[str, float], ...] = ()
     k: int = 8
     filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     principals: frozenset[Principal] = frozenset({EVERYONE})
     sources: frozenset[str] = frozenset()
     index: IndexVersion | None = None
     attempt: int = 1
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +125,7 @@ class Passage:
         score: higher is better; only comparable within one retriever's result.
         location: where in the document, for people: "Install › Windows", "page 3".
         start, end: character span of `text` in the document, when known.
+        evidence: why it was found, in its retriever's own words: scores and places in rankings.
         retriever: the retriever that brought it; set by the core.
     """
 
@@ -115,6 +140,7 @@ class Passage:
     start: int | None = None
     end: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    evidence: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     retriever: str = ""
 
 
@@ -211,9 +237,15 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The turn has reached a step, in words for people."""
+    """The turn has reached a step, in words for people.
+
+    Attributes:
+        passages: once the prompt is made, what it holds: marker N of the text that follows stands
+            for `passages[N - 1]`, so that a channel can link the markers while they come.
+    """
 
     text: str
+    passages: tuple[Passage, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
