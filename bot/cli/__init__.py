@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -98,6 +99,8 @@ def bot(ctx: click.Context, config: str | None, home: str | None, debug: bool) -
 def main() -> None:
     """Run the command line; every error is one sentence and an exit code."""
     _take_any_encoding()
+    # `docker stop` and service managers ask with this signal: end as after Ctrl-C, in order.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     logging.basicConfig(  # notices and errors tell people, not the log
         level=logging.CRITICAL,
         format="%(levelname)s %(name)s: %(message)s",
