@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -28,6 +29,7 @@ from bot.turn import (
     Feedback,
     Passage,
     Principal,
+    Trace,
     Turn,
 )
 
@@ -166,11 +168,13 @@ class Bot:
         principals: Iterable[Principal] = (),
         filters: Mapping[str, Any] = NOTHING,
         index: IndexVersion | None = None,
+        explain: bool = False,
     ) -> tuple[list[Passage], Run]:
         """Find passages without answering; nothing is recorded.
 
         Args:
             index: the version to search instead of the live one.
+            explain: have retrievers tell more in `Passage.evidence`, and take their times.
 
         Returns:
             The passages, best first, and the run that holds queries, timings and notices.
@@ -184,7 +188,7 @@ class Bot:
             k=k,
             index=index,
         )
-        run = Run(self._machinery(), turn)
+        run = Run(self._machinery(), replace(turn, trace=Trace()) if explain else turn)
         return await run.passages(), run
 
     async def turn(

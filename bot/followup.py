@@ -26,6 +26,12 @@ _COMMON = frozenset(
     " when where why how if not no yes please tell about there any some more much many it its this"
     " that these those they them their he she him her his one then so also have has had get".split()
 )
+# What earlier messages count, where the question counts 1.
+_ASKED = 0.2  # the last question
+_FADING = 0.5  # ... and of that each one before it
+_BACK = 4  # questions back
+_SAID = 0.1  # the last answer
+_LENGTH = 600  # characters of it
 _FEW = 3  # a question with fewer content words than this rarely stands alone
 
 
@@ -46,6 +52,24 @@ def queries(turn: Turn) -> list[str]:
             break
     subject = " ".join(dict.fromkeys(carried))
     return [f"{turn.question} {subject}".strip()]
+
+
+def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
+    """Return the question, and what was said before it, each with how much it counts.
+
+    The subject of a conversation seldom changes: what was said last helps every question a
+    little, and one with few words of its own a lot. The first message has nothing to lean on:
+    then it is empty. The weights are measured in docs/decisions/follow-ups.md.
+    """
+    asked = [m.text for m in turn.conversation.history if m.role == "user"]
+    said = [m.text for m in turn.conversation.history if m.role == "assistant"]
+    if not asked:
+        return ()
+    leaning = max(_ASKED, 1 / (len(_content(turn.question)) + 1))
+    parts = [(turn.question, 1.0)]
+    parts += [(text, leaning * _FADING**age) for age, text in enumerate(reversed(asked[-_BACK:]))]
+    parts += [(text[:_LENGTH], _SAID) for text in said[-1:]]
+    return tuple(parts)
 
 
 def _points_back(question: str) -> bool:

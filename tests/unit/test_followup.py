@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.followup import queries
+from bot.followup import queries, weighted
 from bot.turn import Conversation, Message, Turn
 
 
@@ -81,3 +81,37 @@ def test_follow_ups_in_chinese_and_japanese(question, earlier, carried):
 def test_a_chinese_question_that_stands_alone_stays():
     question = "公司的年假政策对合同工有什么规定"
     assert ask(question, "如何安装打印机驱动程序？") == question
+
+
+def lean(question, *earlier):
+    history = tuple(
+        Message(role="assistant" if place % 2 else "user", text=text)
+        for place, text in enumerate(earlier)
+    )
+    turn = Turn(id="t", question=question, conversation=Conversation(history=history))
+    return weighted(turn)
+
+
+def test_a_first_question_leans_on_nothing():
+    assert lean("Why?") == ()
+
+
+def test_what_was_said_last_counts_a_little():
+    parts = dict(
+        lean("How do I configure the printer driver on Windows?", "Old?", "B", "New?", "D")
+    )
+    assert list(parts) == ["How do I configure the printer driver on Windows?", "New?", "Old?", "D"]
+    own, new, old, said = parts.values()
+    assert own == 1 > new > old > 0
+    assert said < new
+
+
+def test_the_fewer_words_a_question_has_the_more_it_leans():
+    long = "How do I configure the printer driver on Windows?"
+    leaning = [lean(question, "Holidays?")[1][1] for question in ("Why?", "And on Windows?", long)]
+    assert leaning == sorted(leaning, reverse=True)
+    assert leaning[0] == 1 > leaning[2]
+
+
+def test_of_a_long_answer_the_beginning_counts():
+    assert len(lean("Why?", "How?", "x" * 5000)[-1][0]) == 600

@@ -65,8 +65,8 @@ class Corpus:
     async def finish(self):
         await self.change(index.finish)
 
-    async def ask(self, question, *, k=10, mode="hybrid", candidates=40, **turn):
-        settings = bot_pgvector.PgvectorSettings(mode=mode, candidates=candidates)
+    async def ask(self, question, *, k=10, mode="hybrid", settings=None, **turn):
+        settings = bot_pgvector.PgvectorSettings(mode=mode, **(settings or {}))
         retriever = bot_pgvector.make("documents", settings, self.context)
         turn = {"queries": (question,), "k": k, "index": self.version, **turn}
         return await retriever.bot_retrieve(Turn(id="t", question=question, **turn))

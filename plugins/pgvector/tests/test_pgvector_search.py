@@ -1,11 +1,14 @@
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from bot_pgvector import index
 from bot_pgvector.fusion import confidence, semantic_share
+from bot_pgvector.retrieval import _date
 from bot_pgvector.statements import search_statement
 
 from bot.errors import IndexingError
+from bot.turn import Trace
 
 MODES = ("hybrid", "vector", "lexical")
 EVERYBODY = frozenset({"everyone"})
@@ -65,7 +68,7 @@ async def test_nobody_finds_what_they_may_not_read(corpus, mode):
 async def test_terms_reach_past_what_others_may_read(corpus):
     await corpus.add(*(f"salary salary {n}" for n in range(500)), readers=("group:board",))
     await corpus.add(*(f"a long text in which the salary of {n} is told once" for n in range(4)))
-    assert len(await corpus.texts("salary", mode="lexical", candidates=10, k=4)) == 4
+    assert len(await corpus.texts("salary", mode="lexical", settings={"candidates": 10}, k=4)) == 4
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -80,7 +83,7 @@ async def test_only_the_sources_of_the_assistant(corpus, mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("few", [5000, 1])
 async def test_filters(corpus, mode, few, monkeypatch):
-    monkeypatch.setattr("bot_pgvector.retrieval.FEW", few)
+    monkeypatch.setattr("bot_pgvector.search.FEW", few)
     await corpus.add("a report of old", metadata={"year": 2020, "tags": ["draft"], "open": True})
     await corpus.add("a report of new", metadata={"year": 2024, "tags": ["draft", "final"]})
     await corpus.add("a report of none")
@@ -175,3 +178,99 @@ def test_confidence_is_relative_to_the_first():
     assert semantic_share([0.6] * 10, [0.9] + [0.1] * 9) == 0
     assert semantic_share([0.9] + [0.1] * 9, []) == 1
     assert semantic_share([], []) == 0.5
+
+
+async def test_each_passage_tells_why_it_was_found(corpus):
+    await corpus.add("apples are red", "pears are green", "a red barn")
+    first, *_ = await corpus.ask("red apples", trace=(trace := Trace()))
+    assert first.evidence["terms"] == ["red", "appl"]
+    assert (first.evidence["vector_rank"], first.evidence["lexical_rank"]) == (1, 1)
+    share = first.evidence["semantic_share"]
+    assert first.score == pytest.approx(
+        share * first.evidence["cosine"] + (1 - share) * first.evidence["lexical"], abs=1e-5
+    )
+    assert first.evidence["known"] == 1
+    assert set(trace.timings) == {"embed", "candidates", "passages"}
+    assert "terms" not in (await corpus.ask("red apples"))[0].evidence
+
+
+async def test_terms_that_the_index_does_not_know_do_not_blind_it(corpus):
+    await corpus.add("Denver won", *(f"the game of team {n}" for n in range(20)))
+    first, *_ = await corpus.ask("丹佛野马队在哪一年赢得 Denver")
+    assert first.text == "Denver won"
+    assert first.evidence["known"] < 0.3
+
+
+async def test_what_was_said_before_counts_as_much_as_its_weight(corpus):
+    await corpus.add("opens at nine: the office in Lisbon", "opens at ten: the shop in Oslo")
+    question = "when does it open in the morning"
+
+    async def first(*said):
+        weighted = ((question, 1.0), *said)
+        return (await corpus.ask(question, weighted=weighted))[0].text
+
+    assert "Oslo" in await first(("shop Oslo", 0.5))
+    assert "Lisbon" in await first(("office Lisbon", 0.5))
+    assert "Lisbon" in await first(("office Lisbon", 0.5), ("shop Oslo", 0.1))
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_one_page_does_not_take_all_the_room(corpus, mode):
+    page = next(corpus.numbers)
+    await corpus.add(
+        *(
+            corpus.chunk(f"storm warning number {n}", id=f"long-{n}", document_id=page)
+            for n in range(9)
+        )
+    )
+    await corpus.add("storm warning number of Oslo", "storm warning number of Rome")
+    many, few = {"per_page": 9}, {"per_page": 1}
+    found = await corpus.ask("storm warning number", k=5, mode=mode, settings=many)
+    assert all(p.id.startswith("long") for p in found)
+    found = await corpus.ask("storm warning number", k=5, mode=mode, settings=few)
+    assert sum(p.id.startswith("long") for p in found) == 3
+    assert len({p.id for p in found}) == 5
+    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
+    assert {2} <= {p.evidence.get("crowded") for p in found}
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_age_counts_when_it_is_asked_to(corpus, mode):
+    this_year = datetime.now(UTC).year
+    await corpus.add("travel rules apply", metadata={"date": "1999-05-01", "valid": this_year})
+    await corpus.add(
+        "travel rules apply here", metadata={"date": f"{this_year}-01-01", "valid": "1999"}
+    )
+    old, new = "travel rules apply", "travel rules apply here"
+    assert (await corpus.texts(old, mode=mode))[0] == old
+    aged = {"half_life": 365}
+    first, second = await corpus.ask(old, mode=mode, settings=aged)
+    assert (first.text, second.text) == (new, old)
+    assert first.evidence["age"] < 370 < 9000 < second.evidence["age"]
+    by_other_date = {"half_life": 365, "date": "valid"}
+    assert (await corpus.texts(old, mode=mode, settings=by_other_date))[0] == old
+
+
+async def test_without_a_date_the_ledger_says_when_a_document_changed(corpus, rows):
+    await rows(
+        "with s as (insert into source (name, type, readers) values ('s', 'folder', '{everyone}') "
+        "returning id) insert into document (source_id, key, uri, title, text, format, readers, "
+        "content_hash, updated_at) select s.id, k, '', '', '', 'text', '{everyone}', '', t "
+        "from s, (values ('1', timestamptz '2001-01-01'), ('2', now())) d (k, t) returning 1"
+    )
+    old, new = [row[0] for row in await rows("select id from document order by key")]
+    await corpus.add(corpus.chunk("travel rules apply", document_id=old))
+    await corpus.add(corpus.chunk("travel rules apply here", document_id=new))
+    found = await corpus.texts("travel rules apply", settings={"half_life": 365})
+    assert found == ["travel rules apply here", "travel rules apply"]
+
+
+@pytest.mark.parametrize(
+    ("value", "year"),
+    [("2024-05-01", 2024), (2024, 2024), ("2024", 2024), ("2024-05-01T10:00:00+02:00", 2024),
+     ("yesterday", None), (None, None), (["2024"], None), (20240, None), ("", None)],
+)  # fmt: skip
+def test_dates_of_documents(value, year):
+    found = _date(value)
+    assert (found and found.year) == year
+    assert found is None or found.tzinfo is not None

@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -62,8 +63,10 @@ def test_the_ranking_is_bm25(texts: list[list[str]], question: list[str]) -> Non
     asked = terms(" ".join(question))
     inverted = invert(range(len(texts)), [" ".join(words) for words in texts])
     total = sum(map(len, documents))
-    found = rank(asked, [(t, d) for t, d in inverted.postings if t in asked], len(texts), total)
+    postings = [(t, d) for t, d in inverted.postings if t in asked]
+    found = rank(Counter(asked), postings, len(texts), total)
     average = max(total / len(texts), 1)
+    asked = [term for term in asked if any(term in d for d in documents)]
     rarities = [
         math.log((len(texts) + 1) / (sum(term in d for d in documents) + 0.5)) for term in asked
     ]
@@ -86,7 +89,7 @@ def test_a_ranking_over_a_very_wide_range_of_ids_is_the_same() -> None:
     near = invert([1, 2, 3], ["alpha beta", "alpha", "beta beta"])
     far = invert([1, 2, 4_000_000_000], ["alpha beta", "alpha", "beta beta"])
     asked = terms("alpha beta")
-    one, other = (rank(asked, each.postings, 3, each.tokens) for each in (near, far))
+    one, other = (rank(Counter(asked), each.postings, 3, each.tokens) for each in (near, far))
     assert one.top(3)[1] == other.top(3)[1]
     assert other.top(3)[0] == [4_000_000_000 if id_ == 3 else id_ for id_ in one.top(3)[0]]
     assert other.scores([4_000_000_000, 9]) == [one.scores([3])[0], 0.0]
@@ -94,7 +97,22 @@ def test_a_ranking_over_a_very_wide_range_of_ids_is_the_same() -> None:
 
 def test_top_stops_at_what_was_found() -> None:
     inverted = invert(range(100), [f"common{' rare' * (n == 42)}" for n in range(100)])
-    ranking = rank(["rare", "common"], inverted.postings, 100, inverted.tokens)
+    ranking = rank({"rare": 1, "common": 1}, inverted.postings, 100, inverted.tokens)
     assert ranking.top(1)[0] == [42]
     assert len(ranking.top(1000)[0]) == 100
-    assert rank(["missing"], [], 100, 5).top(3) == ([], [])
+    assert rank({"missing": 1}, [], 100, 5).top(3) == ([], [])
+
+
+def test_what_no_chunk_has_lowers_no_score() -> None:
+    inverted = invert(range(3), ["alpha beta", "alpha", "gamma"])
+    alone = rank({"alpha": 1}, inverted.postings[:1], 3, inverted.tokens)
+    with_unknown = rank({"alpha": 1, "omega": 1}, inverted.postings[:1], 3, inverted.tokens)
+    assert with_unknown.top(3) == alone.top(3)
+    assert (alone.known, 0 < with_unknown.known < 0.5) == (1, True)
+
+
+def test_a_term_counts_as_much_as_it_is_asked_for() -> None:
+    inverted = invert(range(4), ["alpha x", "beta x", "beta x", "y"])
+    postings = [(t, d) for t, d in inverted.postings if t in ("alpha", "beta")]
+    assert rank({"alpha": 1, "beta": 1}, postings, 4, inverted.tokens).top(1)[0] == [0]
+    assert rank({"alpha": 0.1, "beta": 1}, postings, 4, inverted.tokens).top(1)[0] == [1]

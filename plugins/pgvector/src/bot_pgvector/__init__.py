@@ -26,12 +26,24 @@ class PgvectorSettings(BaseModel):
     candidates: int = Field(
         40, ge=1, le=1000, description="How many chunks each search brings before they are fused."
     )
+    per_page: int = Field(
+        4, ge=1, description="Chunks that a page may have; each further one counts less."
+    )
+    half_life: float | None = Field(
+        None, gt=0, description="Days after which a passage has lost a quarter of its score; at "
+        "most it loses half. Without it, age does not matter."
+    )  # fmt: skip
+    date: str = Field(
+        "date",
+        description="The metadata that dates a document, ISO 8601 or a year; without it, the day "
+        "it last changed counts.",
+    )
 
 
 def make(name: str, settings: Any, context: Context) -> object:
     from bot_pgvector.retrieval import Retriever
 
-    return Retriever(settings.mode, settings.candidates, context)
+    return Retriever(settings, context)
 
 
 @hookimpl

@@ -9,8 +9,7 @@ Framework: BM25 and Beyond" (2009).
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -96,15 +95,20 @@ class _Vocabulary(dict[str, int]):
 class Ranking:
     """BM25 of the chunks that hold a term of the question.
 
-    Scores are between 0 and 1: the share of the highest score that any chunk could get.
+    Scores are between 0 and 1: the share of the highest score that any chunk could get. A term
+    that no chunk has would lower them all alike and is left out; `known` tells of it.
+
+    Attributes:
+        known: which share of the question, weighed by rarity, the index has terms for.
     """
 
-    def __init__(self, ids: NDArray[np.uint32], weights: NDArray[Any]) -> None:
+    def __init__(self, ids: NDArray[np.uint32], weights: NDArray[Any], known: float = 0.0) -> None:
         """Add up weights by chunk.
 
         Args:
             ids, weights: one posting each, shape (postings,).
         """
+        self.known = known
         self._first = int(ids.min()) if len(ids) else 0
         span = int(ids.max()) - self._first + 1 if len(ids) else 0
         if span <= _DENSE:
@@ -144,12 +148,12 @@ class Ranking:
 
 
 def rank(
-    asked: Sequence[str], found: Iterable[tuple[str, bytes]], chunks: int, tokens: int
+    asked: Mapping[str, float], found: Iterable[tuple[str, bytes]], chunks: int, tokens: int
 ) -> Ranking:
     """Rank chunks by BM25.
 
     Args:
-        asked: the terms of the question.
+        asked: the terms of the question, each with how often, or how much, it is asked for.
         found: the postings of these terms; a term may come in several parts.
         chunks, tokens: how large the whole index is.
     """
@@ -160,10 +164,13 @@ def rank(
     fixed, by_length = np.float32(K1 * (1 - B)), np.float32(K1 * B / average)
     ids: list[NDArray[np.uint32]] = []
     weights: list[NDArray[Any]] = []
-    highest = 0.0
-    for term, repeated in Counter(asked).items():
+    highest = unknown = 0.0
+    for term, weight in asked.items():
         chunk, length, count = unpack(np.frombuffer(b"".join(parts.get(term, ())), POSTING))
-        rarity = math.log((chunks + 1) / (len(chunk) + 0.5)) * repeated
+        rarity = math.log((chunks + 1) / (len(chunk) + 0.5)) * weight
+        if not len(chunk):
+            unknown += rarity
+            continue
         highest += rarity
         ids.append(chunk)
         times = count.astype(np.float32)
@@ -172,4 +179,5 @@ def rank(
         weights.append(share * np.float32(rarity))
     if not ids:
         return Ranking(np.empty(0, np.uint32), np.empty(0, np.float32))
-    return Ranking(np.concatenate(ids), np.concatenate(weights) / np.float32(highest))
+    known = highest / (highest + unknown)
+    return Ranking(np.concatenate(ids), np.concatenate(weights) / np.float32(highest), known)

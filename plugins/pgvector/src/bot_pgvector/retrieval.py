@@ -1,45 +1,43 @@
-"""Hybrid search: postings and vectors asked in one round trip, fused and fetched in another."""
+"""Hybrid search: one query after the other, then age and variety, in the live index version."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector_async
-from psycopg import AsyncCursor
-from psycopg.types.json import Jsonb
 
 from bot import Context, Passage, Turn, hookimpl
 from bot.database import Connection
 from bot.document import IndexVersion
 from bot.errors import IndexingError
 from bot_pgvector.analysis import ANALYZER, terms
-from bot_pgvector.fusion import semantic_share
-from bot_pgvector.postings import Ranking, rank
-from bot_pgvector.statements import INDEX, SEARCH, search_statement
+from bot_pgvector.search import Hit, Search
+from bot_pgvector.statements import INDEX, SEARCH
 
-FEW = 5000  # chunks that filters leave, up to which comparing with each is fast and exact
+if TYPE_CHECKING:
+    from bot_pgvector import PgvectorSettings
 
 _EF_SEARCH = 40  # candidates that a walk through the graph keeps
+_FURTHER = 4  # times as many chunks, when those that were found are too much alike
+_CROWDED = 0.7  # of its score is left to each further chunk of a page that has had its share
+_FADING = 0.5  # how much of its score a very old passage loses
+
+Weighted: TypeAlias = Sequence[tuple[str, float]]
+"""What is searched for at once: texts, each with how much it counts."""
 
 
 class Retriever:
-    """Finds passages in the live index version.
+    """Finds passages in the live index version."""
 
-    Args:
-        mode: which of the two searches is asked.
-        candidates: how many chunks each brings before they are fused.
-    """
-
-    def __init__(
-        self, mode: Literal["hybrid", "vector", "lexical"], candidates: int, context: Context
-    ) -> None:
-        self._mode = mode
-        self._candidates = candidates
+    def __init__(self, settings: PgvectorSettings, context: Context) -> None:
+        self._settings = settings
         self._context = context
         self._ready: WeakSet[Connection] = WeakSet()
         self._known: set[int] = set()
@@ -49,35 +47,78 @@ class Retriever:
         """Search with every query; a passage that several find keeps its best score."""
         if turn.index is None:
             return []
-        vectors: list[NDArray[np.float32] | None] = [None] * len(turn.queries)
-        if self._mode != "lexical":
-            vectors = list(await self._context.embed(turn.queries, "query", turn.index))
+        queries: list[Weighted] = [[(query, 1.0)] for query in turn.queries]
+        if turn.weighted:
+            queries = [turn.weighted]
+        vectors = await self._vectors(turn, turn.index, queries)
         best: dict[str, Passage] = {}
         async with self._context.database.connection() as connection:
             await self._prepare(connection, turn.index)
-            for query, vector in zip(turn.queries, vectors, strict=True):
-                search = Search(connection, turn, turn.index, self._candidates)
-                for passage in await self._search(search, query, vector, turn.k):
+            for query, vector in zip(queries, vectors, strict=True):
+                search = Search(connection, turn, turn.index, self._settings.candidates)
+                for hit in await self._search(search, query, vector, turn.k):
+                    passage = hit.passage
                     if passage.id not in best or best[passage.id].score < passage.score:
                         best[passage.id] = passage
         return sorted(best.values(), key=lambda passage: -passage.score)[: turn.k]
 
+    async def _vectors(
+        self, turn: Turn, version: IndexVersion, queries: Sequence[Weighted]
+    ) -> list[NDArray[np.float32] | None]:
+        """Embed each query: the weighted sum of its texts, of length one."""
+        if self._settings.mode == "lexical":
+            return [None] * len(queries)
+        texts = [text for query in queries for text, _ in query]
+        with turn.trace.timed("embed") if turn.trace else nullcontext():
+            embedded = iter(await self._context.embed(texts, "query", version))
+        vectors: list[NDArray[np.float32] | None] = []
+        for query in queries:
+            total = sum(np.float32(weight) * next(embedded) for _, weight in query)
+            vectors.append(total / (np.linalg.norm(total) or 1.0))
+        return vectors
+
     async def _search(
-        self, search: Search, query: str, vector: NDArray[np.float32] | None, k: int
-    ) -> list[Passage]:
-        """Find k passages. Chunks of one passage are one; then more of them are asked for."""
-        distinct: dict[str, Passage] = {}
-        count = k
+        self, search: Search, query: Weighted, vector: NDArray[np.float32] | None, k: int
+    ) -> list[Hit]:
+        """Find k passages.
+
+        Chunks of one passage are one, and one page has its share: then more is asked for.
+        """
+        aging = self._settings.half_life is not None
+        count = max(k, self._settings.candidates) if aging else k
         while True:
-            if self._mode == "vector":
+            if self._settings.mode == "vector":
                 found = await search.by_vector(vector, count)
             else:
-                found = await search.by_terms(terms(query), vector, count)
-            for passage in found:
-                distinct.setdefault(passage.id, passage)
-            if len(distinct) >= k or len(found) < count:
-                return list(distinct.values())
-            count *= 4
+                found = await search.by_terms(_terms(query), vector, count)
+            if aging:
+                found = await self._aged(search, found)
+            distinct: dict[str, Hit] = {}
+            for hit in found:
+                distinct.setdefault(hit.passage.id, hit)
+            varied, crowded = _varied(distinct.values(), self._settings.per_page)
+            enough = len(varied) - crowded >= k or (len(varied) >= k and count >= _FURTHER * k)
+            if enough or len(found) < count:
+                return varied[:k]
+            count *= _FURTHER
+
+    async def _aged(self, search: Search, hits: Sequence[Hit]) -> list[Hit]:
+        """Let old passages count less, down to half, and sort again."""
+        half_life = self._settings.half_life
+        assert half_life is not None
+        said = {id(hit): _date(hit.passage.metadata.get(self._settings.date)) for hit in hits}
+        silent = {hit.document for hit in hits if said[id(hit)] is None}
+        updated = await search.updated(sorted(silent)) if silent else {}
+        now = datetime.now(UTC)
+
+        def aged(hit: Hit) -> Hit:
+            since = said[id(hit)] or updated.get(hit.document)
+            if since is None:
+                return hit
+            days = max((now - since).total_seconds() / 86_400, 0.0)
+            return hit.scored(1 - _FADING + _FADING * 0.5 ** (days / half_life), age=days)
+
+        return sorted(map(aged, hits), key=lambda hit: -hit.passage.score)
 
     async def _prepare(self, connection: Connection, version: IndexVersion) -> None:
         """Set a connection up, once; make sure, once, that the index speaks our terms."""
@@ -91,136 +132,44 @@ class Retriever:
             if row is None or row[0] != ANALYZER:
                 raise IndexingError(
                     f"Index version {version.id} was not made by this version of "
-                    "domainbot-pgvector; install the one that made it, or index into a new database."
+                    "domainbot-pgvector; install the one that made it, or index into a new "
+                    "database."
                 )
             self._known.add(version.id)
 
 
-class Search:
-    """One query on one index version, for one asker."""
-
-    def __init__(
-        self, connection: Connection, turn: Turn, version: IndexVersion, candidates: int
-    ) -> None:
-        self._connection = connection
-        self._version = version
-        self._candidates = candidates
-        filters = [_alternatives(key, value) for key, value in turn.filters.items()]
-        self._shape = (bool(turn.sources), tuple(len(values) for values in filters))
-        self._arguments: dict[str, Any] = {
-            "principals": list(turn.principals),
-            "sources": list(turn.sources),
-            **{
-                f"filter_{place}_{each}": Jsonb(value)
-                for place, values in enumerate(filters)
-                for each, value in enumerate(values)
-            },
-        }
-
-    async def by_vector(self, vector: NDArray[np.float32] | None, k: int) -> list[Passage]:
-        """Find the chunks that are nearest in meaning."""
-        near = "few_passages" if await self._leaves_few() else "nearest_passages"
-        cursor = await self._ask(near, vector=vector, k=k)
-        return [_passage(row) for row in await cursor.fetchall()]
-
-    async def by_terms(
-        self, asked: Sequence[str], vector: NDArray[np.float32] | None, k: int
-    ) -> list[Passage]:
-        """Find the best chunks by terms, and by meaning too where there is a vector."""
-        reach = max(self._candidates, k)
-        nearest, ranking = await self._both(asked, vector, reach)
-        ids, scores = ranking.top(reach)
-        share = semantic_share([cosine for _, cosine in nearest], scores)
-        if vector is None:
-            share, vector = 0.0, np.zeros(self._version.dimensions, np.float32)
-        near = [id_ for id_, _ in nearest]
-        near_scores = dict(zip(near, ranking.scores(near), strict=True))
-        while True:
-            candidates = near_scores | dict(zip(ids, scores, strict=True))
-            cursor = await self._ask(
-                "passages",
-                vector=vector,
-                ids=list(candidates),
-                scores=list(candidates.values()),
-                semantic=share,
-                k=k,
-            )
-            found = await cursor.fetchall()
-            # The ranking knows nothing of readers and filters: look further while they take most.
-            by_terms = found[0][-1] if found else 0
-            if by_terms >= k or len(ids) < reach:
-                return [_passage(row) for row in found]
-            reach *= 8
-            ids, scores = ranking.top(reach)
-
-    async def _both(
-        self, asked: Sequence[str], vector: NDArray[np.float32] | None, limit: int
-    ) -> tuple[list[tuple[int, float]], Ranking]:
-        """Ask both searches in one round trip."""
-        few = vector is not None and await self._leaves_few()
-        async with self._connection.pipeline():
-            size = await self._ask("size")
-            postings = await self._ask("postings", terms=list(set(asked)))
-            near = None
-            if vector is not None:
-                name = "nearest_of_few" if few else "nearest"
-                near = await self._ask(name, vector=vector, limit=limit)
-            ((chunks, tokens),) = await size.fetchall()
-            ranking = rank(asked, await postings.fetchall(), chunks, tokens)
-            return (await near.fetchall() if near else []), ranking
-
-    async def _leaves_few(self) -> bool:
-        """Whether metadata filters leave so few chunks that comparing with each is best.
-
-        The planner guesses such conditions badly, so they are counted. Sources and readers it
-        knows by its statistics.
-        """
-        if not self._shape[1]:
-            return False
-        ((count,),) = await (await self._ask("count_permitted", limit=FEW + 1)).fetchall()
-        return bool(count <= FEW)
-
-    async def _ask(self, name: str, **arguments: Any) -> AsyncCursor[Any]:
-        query = search_statement(name, self._version.id, self._version.dimensions, *self._shape)
-        return await self._connection.execute(query, {**self._arguments, **arguments}, binary=True)
+def _terms(query: Weighted) -> dict[str, float]:
+    """Add up how much each term is asked for."""
+    asked: Counter[str] = Counter()
+    for text, weight in query:
+        for term in terms(text):
+            asked[term] += weight  # type: ignore[assignment]  # a Counter of floats
+    return dict(asked)
 
 
-def _alternatives(key: str, value: Any) -> list[dict[str, Any]]:
-    """Write down what metadata a filter allows.
+def _varied(hits: Iterable[Hit], per_page: int) -> tuple[list[Hit], int]:
+    """Let what one page has beyond its share count less and less; return how many those are."""
+    had: Counter[int] = Counter()
+    varied: list[Hit] = []
+    crowded = 0
+    for hit in hits:
+        had[hit.document] += 1
+        beyond = had[hit.document] - per_page
+        if beyond > 0:
+            crowded += 1
+            hit = hit.scored(_CROWDED**beyond, crowded=beyond)
+        varied.append(hit)
+    varied.sort(key=lambda hit: -hit.passage.score)
+    return varied, crowded
 
-    A tuple allows any of its values, a list in the metadata any of its elements; the text that a
-    command line has for a number or a truth value means those as well.
-    """
-    allowed: list[dict[str, Any]] = []
-    for one in value if isinstance(value, tuple) else (value,):
-        meant = [one]
-        if isinstance(one, str) and (read := _as_json(one)) is not None:
-            meant.append(read)
-        for each in meant:
-            allowed += [{key: each}, {key: [each]}]
-    return allowed
 
-
-def _as_json(text: str) -> int | float | bool | None:
+def _date(value: Any) -> datetime | None:
+    """Read a date of a document's metadata: ISO 8601, or a year."""
+    text = str(value).strip()
+    if len(text) == 4 and text.isdecimal():
+        text += "-01-01"
     try:
-        value = json.loads(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return value if isinstance(value, int | float) else None
-
-
-def _passage(row: Sequence[Any]) -> Passage:
-    id_, source, title, uri, context, text, start, stop, readers, metadata, score, _ = row
-    return Passage(
-        id=id_,
-        text=text,
-        readers=frozenset(readers),
-        title=title,
-        uri=uri,
-        score=score,
-        source=source,
-        location=context,
-        start=start,
-        end=stop,
-        metadata=metadata,
-    )
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -38,23 +38,30 @@ select c.id, (-({distance}))::float8 from few c order by {distance} limit %(limi
 -- name: passages
 -- Candidates of both searches: cosine for all of them, the lexical score as it was given. The
 -- last column counts those that the terms found.
-select c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start, c.stop, c.readers,
-    c.metadata,
-    (-(c.embedding <#> %(vector)s))::float8 * %(semantic)s + l.score * (1 - %(semantic)s) as score,
-    count(*) filter (where l.score > 0) over ()
-from unnest(%(ids)s::bigint[], %(scores)s::float8[]) l(id, score)
-join {index}.chunk c on c.id = l.id
-where {permitted} order by score desc, c.id limit %(k)s
+with scored as (
+    select c.*, (-(c.embedding <#> %(vector)s))::float8 as cosine, l.score as lexical
+    from unnest(%(ids)s::bigint[], %(scores)s::float8[]) l(id, score)
+    join {index}.chunk c on c.id = l.id
+    where {permitted}
+)
+select id, document_id, passage_id, source, title, uri, context, text, start, stop, readers,
+    metadata, cosine, lexical, cosine * %(semantic)s + lexical * (1 - %(semantic)s) as score,
+    count(*) filter (where lexical > 0) over ()
+from scored order by score desc, id limit %(k)s
 
 -- name: nearest_passages
 -- The vector search alone.
-select c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start, c.stop, c.readers,
-    c.metadata, (-({distance}))::float8, 0
+select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
+    c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
 from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 
 -- name: few_passages
 -- The same, exactly.
 with few as materialized (select * from {index}.chunk c where {permitted})
-select c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start, c.stop, c.readers,
-    c.metadata, (-({distance}))::float8, 0
+select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
+    c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
 from few c order by {distance} limit %(k)s
+
+-- name: updated
+-- When documents changed last, as far as the ledger knows them.
+select id, updated_at from document where id = any(%(documents)s)
