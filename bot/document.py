@@ -131,12 +131,14 @@ class IndexVersion:
     """One complete build of all documents; it owns the settings it was built with.
 
     Attributes:
+        state: `building` until it holds all documents, then `ready` to go live; `retired` once it
+            was live and another one is.
         dimensions: length of its vectors.
         settings: embedder, splitter and index settings, as JSON values.
     """
 
     id: int
-    state: Literal["building", "live", "retired", "dropped"]
+    state: Literal["building", "ready", "live", "retired", "dropped"]
     dimensions: int
     settings: Mapping[str, Any]
 

@@ -77,7 +77,7 @@ async def list_(session: Session, as_json: bool) -> int:
     from psycopg.rows import dict_row
 
     from bot.cli.output import print_rows
-    from bot.indexing.versions import QUERIES
+    from bot.indexing.ledger import QUERIES
 
     async with session.bot() as bot:
         async with bot.database.connection() as connection:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bot.hookspecs import hookimpl
 from bot.plugins import Component, Context
@@ -68,6 +68,38 @@ class JsonlSettings(_Settings):
     )
 
 
+class WebSettings(_Settings):
+    """`[sources.NAME]` with `type = "web"`."""
+
+    urls: tuple[str, ...] = Field((), description="Addresses of pages.")
+    sitemaps: tuple[str, ...] = Field((), description="Addresses of sitemaps that list pages.")
+    include: tuple[str, ...] = Field(
+        ("**",), description="Patterns of the paths that are read of a sitemap."
+    )
+    exclude: tuple[str, ...] = Field((), description="Patterns of the paths that are left out.")
+    delay: float = Field(
+        0.5, ge=0, le=60, description="Seconds between two requests; robots.txt may ask for more."
+    )
+    max_pages: int = Field(10_000, gt=0, description="No more pages than these are read.")
+    max_bytes: int = Field(20_000_000, gt=0, description="A larger page is reported and left out.")
+    allow_private: tuple[str, ...] = Field(
+        (), description="Names of hosts that may have an address in a private network."
+    )
+
+    @field_validator("urls", "sitemaps")
+    @classmethod
+    def _addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        from bot.indexing.urls import web_address
+
+        return tuple(map(web_address, urls))
+
+    @model_validator(mode="after")
+    def _something(self) -> WebSettings:
+        if not self.urls and not self.sitemaps:
+            raise ValueError("name pages in `urls`, or sitemaps in `sitemaps`")
+        return self
+
+
 class StructureSettings(_Settings):
     """`[splitters.NAME]` with `type = "structure"`."""
 
@@ -92,6 +124,7 @@ def bot_components() -> Iterable[Component]:
         Component(kind="loader", type="folder", settings=FolderSettings, make=_folder),
         Component(kind="loader", type="file", settings=FileSettings, make=_file),
         Component(kind="loader", type="jsonl", settings=JsonlSettings, make=_jsonl),
+        Component(kind="loader", type="web", settings=WebSettings, make=_web),
         Component(kind="splitter", type="structure", settings=StructureSettings, make=_structure),
     )
 
@@ -119,6 +152,12 @@ def _jsonl(name: str, settings: JsonlSettings, context: Context) -> object:
     from bot.indexing.jsonl import JsonlLoader
 
     return JsonlLoader(settings)
+
+
+def _web(name: str, settings: WebSettings, context: Context) -> object:
+    from bot.indexing.web import WebLoader
+
+    return WebLoader(settings, context.home / "cache" / "web" / f"{name}.json")
 
 
 def _structure(name: str, settings: StructureSettings, context: Context) -> object:
