@@ -126,7 +126,7 @@ async def ledger(
             " returning id"
         )
         ((source,),) = await cursor.fetchall()
-    books = Ledger(database, plugins.manager, source, "bench", [version])
+    books = Ledger(database, plugins.manager, source, "bench")
     started = time.perf_counter()
     for batch in batches(chunks):
         await books.write([entry(chunk, version) for chunk in batch])

@@ -269,10 +269,14 @@ class Bot:
 
     # -- channels and indexing ------------------------------------------------------------------
 
-    async def serve(self) -> None:
+    async def serve(self, *, concurrency: int = 0) -> None:
         """Serve every channel of bot.toml until cancelled.
 
         A channel that fails is logged, and the others go on.
+
+        Args:
+            concurrency: how many conversations a worker beside the channels answers at once; with
+                0 there is none, and `bot worker` has to run somewhere.
 
         Raises:
             UsageError: bot.toml has no channel.
@@ -283,7 +287,7 @@ class Bot:
         names = list(self.settings.channels)
         if not names:
             raise UsageError("bot.toml has no [channels.…]; add one, or use `bot chat`.")
-        await serving.serve_all(self, names, self._components)
+        await serving.serve_all(self, names, self._components, concurrency)
 
     async def serve_one(self, type_: str, options: Mapping[str, Any]) -> None:
         """Serve one channel that bot.toml need not name, with these settings.

@@ -12,11 +12,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from bot import dispatch
 from bot.database import Database
 from bot.document import IndexVersion, Purpose, Vectors
-from bot.errors import BotError, EmbeddingError, PluginError
+from bot.errors import BotError, EmbeddingError, PluginError, UsageError
 from bot.plugins import Context, Kind, Plugins
+from bot.turn import NOTHING
 
 if TYPE_CHECKING:
     from bot.settings import Checked
@@ -77,18 +80,32 @@ class Components:
         settings = factory.settings.model_validate(options, context=self._checked.context)
         return await self.made(kind, f"{type_}@{digest}", type_, settings)
 
-    def described(self, kind: Kind, name: str) -> dict[str, Any]:
+    def described(
+        self, kind: Kind, name: str, changes: Mapping[str, Any] = NOTHING
+    ) -> dict[str, Any]:
         """Write a component's settings down as an index version keeps them.
+
+        Args:
+            name: a table's name, or a type's.
+            changes: settings that are to be other than the table says.
 
         Raises:
             PluginError: its plugin is not in use.
+            UsageError: a change is no setting, or has no such value.
         """
-        if (kind, name) not in self._checked.types:
-            raise PluginError(
-                f"No plugin offers the {kind} that [index] asks for; run `bot plugins list`."
-            )
-        options = self._checked.options[kind, name].model_dump(mode="json")
-        return {"type": self._checked.types[kind, name], "options": options}
+        type_ = self._checked.types.get((kind, name), name)
+        factory = self._plugins.component(kind, type_)
+        if factory is None:
+            raise PluginError(f"No plugin offers the {kind} {name!r}; run `bot plugins list`.")
+        options = self._checked.options.get((kind, name))
+        given = {**(options.model_dump() if options is not None else {}), **changes}
+        try:
+            valid = factory.settings.model_validate(given, context=self._checked.context)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise UsageError(f"--set {kind}.{key}: {first['msg'].lower()}.") from None
+        return {"type": type_, "options": valid.model_dump(mode="json")}
 
     async def made(self, kind: Kind, name: str, type_: str, options: Any) -> str:
         """Make one component, unless it is made already; return its plugin name.

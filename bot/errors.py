@@ -64,6 +64,10 @@ class EmbeddedServerError(DatabaseUnavailable):
     """The embedded PostgreSQL cannot run here; set `database_url` or choose another --home."""
 
 
+class BackupError(DatabaseError):
+    """A backup cannot be made or restored; the database is as it was, run `bot db status`."""
+
+
 class SourceError(BotError):
     """A source cannot be read; check its path and its settings in bot.toml."""
 
@@ -74,6 +78,10 @@ class DocumentError(SourceError):
 
 class IndexingError(BotError):
     """Indexing stopped; what was finished is kept, run `bot reindex` again to go on."""
+
+
+class MassDeletion(IndexingError):
+    """A source has lost most of its documents; look whether it is whole, then use --yes."""
 
 
 class EmbeddingError(BotError):

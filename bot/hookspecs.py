@@ -246,3 +246,8 @@ def bot_index_promote(version: IndexVersion, connection: psycopg.AsyncConnection
 @hookspec
 def bot_index_drop(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> None:
     """Give back everything a version holds. Component."""
+
+
+@hookspec
+def bot_index_size(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> int:  # type: ignore[empty-body]
+    """Return how many bytes a version takes on disk. Component."""

@@ -1,10 +1,15 @@
-"""Serving channels: each on its own, so that one that fails does not take the others along."""
+"""Serving channels: each on its own, so that one that fails does not take the others along.
+
+A worker beside them answers what they store. It is stopped last, so that what has begun is
+finished.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from bot import dispatch
@@ -17,8 +22,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def serve_all(bot: Bot, names: Sequence[str], components: Components) -> None:
+async def serve_all(
+    bot: Bot, names: Sequence[str], components: Components, concurrency: int = 0
+) -> None:
     """Serve the named channels until cancelled.
+
+    Args:
+        concurrency: how many conversations a worker beside them answers at once; 0 for no worker.
 
     Raises:
         PluginError: all of them have failed.
@@ -32,8 +42,39 @@ async def serve_all(bot: Bot, names: Sequence[str], components: Components) -> N
             return error
         return PluginError(f"the channel {name} has ended")
 
-    served = await asyncio.gather(*map(serve, names))
+    async with _working(bot, concurrency):
+        served = await asyncio.gather(*map(serve, names))
     raise PluginError("Every channel has failed: " + "; ".join(map(str, served)))
+
+
+@asynccontextmanager
+async def _working(bot: Bot, concurrency: int) -> AsyncIterator[None]:
+    """Answer many conversations at once, and do one job of any other kind."""
+    from bot.worker import Worker, known_tasks
+
+    if not concurrency:
+        yield
+        return
+    queues = {task.queue for task in known_tasks(bot)}
+    # A channel's tasks wait in a queue that is named as its type.
+    answering = queues & {table.type for table in bot.settings.channels.values()}
+    workers = [Worker(bot, queues=queues - answering)]
+    if answering:
+        workers.append(Worker(bot, concurrency=concurrency, queues=answering))
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    for one in running:
+        one.add_done_callback(_ended)
+    try:
+        yield
+    finally:
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _ended(worker: asyncio.Task[None]) -> None:
+    if not worker.cancelled() and (error := worker.exception()) is not None:
+        log.error("the worker has failed: %s", dispatch.describe(error), exc_info=error)
 
 
 async def serve_one(

@@ -195,8 +195,16 @@ def known_tasks(bot: Bot) -> list[Task]:
 
 
 def _core() -> Iterator[Task]:
-    return iter(())
+    from bot.indexing import rebuild
+
+    yield from (rebuild.BATCH_TASK, rebuild.FINISH_TASK, rebuild.SYNC_TASK)
 
 
 def _schedules(bot: Bot) -> Iterator[tuple[Task, str, str, dict[str, Any]]]:
+    """What is done when: a task, a cron expression, a name for it, and the arguments."""
+    from bot.indexing.rebuild import SYNC_TASK
+
     yield TIDY, "17 3 * * *", "daily", {}
+    for name, source in bot.settings.sources.items():
+        if source.schedule:
+            yield SYNC_TASK, source.schedule, name, {"source": name}

@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": "Measure the bot by its golden set.",
     "feedback": "Say what you think of an answer.",
     "golden": "Keep questions with the sources that answer them.",
+    "index": "Look after index versions: compare, promote, roll back.",
     "plugins": "See which plugins are here and which are broken.",
     "reindex": "Bring the index in step with the sources.",
     "search": "Find passages, without an answer.",

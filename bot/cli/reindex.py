@@ -2,53 +2,199 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bot.cli.session import Session, asynchronous
+from bot.errors import IndexingError, SourceError
 
 if TYPE_CHECKING:
+    from bot.app import Bot
+    from bot.indexing.estimate import Estimate
+    from bot.indexing.status import Overview
     from bot.indexing.sync import Progress
 
 
-@click.command(epilog="Example: bot reindex  ·  bot reindex --source handbook")
+@click.command(
+    epilog="Example: bot reindex  ·  bot reindex --source handbook --dry-run  ·  "
+    "bot reindex --rebuild --set splitter.max_tokens=128"
+)
 @click.option("--source", "sources", multiple=True, metavar="NAME",
               help="Only this source; may be given several times.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Tell what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Delete however much a source has lost.")
+@click.option("--rebuild", is_flag=True, help="Build a new index version beside the live one.")
+@click.option("--embedder", default="", metavar="NAME",
+              help="With --rebuild: a table of [embedders], or a type.")  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE",
+              help="With --rebuild: splitter.KEY, embedder.KEY or index.KEY.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @asynchronous
-async def command(session: Session, sources: tuple[str, ...], as_json: bool) -> int:
+async def command(
+    session: Session,
+    sources: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    rebuild: bool,
+    embedder: str,
+    changes: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Bring the index in step with the sources.
 
     Only what has changed is read and embedded. It may be stopped at any time: what was finished
     is kept, and the next run goes on from there.
+
+    With --rebuild the documents' stored texts are cut and embedded anew, as [index] and the
+    options say, into a version of its own; the live one answers until `bot index promote`.
     """
-    from bot.cli.output import dumps
     from bot.errors import UsageError
 
+    if (embedder or changes) and not rebuild:
+        raise UsageError("--embedder and --set go with --rebuild: the live version keeps its own.")
+    if rebuild and (sources or yes):
+        raise UsageError("--rebuild takes the stored documents of all sources; leave out --source.")
     async with session.bot() as bot:
+        if rebuild:
+            return await _rebuild(bot, embedder, _settings(changes), dry_run, as_json)
         if not bot.settings.sources:
             raise UsageError("There is no source yet; add one: bot source add handbook ./docs")
-        begun = time.perf_counter()
-        with _shown(as_json) as changed:
-            finished = await bot.sync(sources, changed)
-        for progress in finished:
-            if not as_json:
-                _summary(progress)
-        if as_json:
-            click.echo(
-                dumps(
-                    {
-                        "sources": [_plain(progress) for progress in finished],
-                        "seconds": round(time.perf_counter() - begun, 3),
-                    }
-                )
-            )
+        if dry_run:
+            return await _dry_run(bot, sources, as_json)
+        return await _sync(bot, sources, yes, as_json)
+
+
+async def _sync(bot: Bot, sources: tuple[str, ...], yes: bool, as_json: bool) -> int:
+    from bot.cli.output import dumps
+    from bot.errors import MassDeletion
+
+    begun = time.perf_counter()
+    finished: dict[str, Progress] = {}
+
+    def told(progress: Progress) -> None:
+        if progress.finished:
+            finished[progress.source] = progress
+
+    failure: Exception | None = None
+    for name in sources or tuple(bot.settings.sources):
+        try:
+            with _shown(as_json, told) as changed:
+                await bot.indexer.sync([name], changed, may_lose=1.0 if yes else None)
+        except MassDeletion as error:
+            if not await _lose(name, error):
+                failure = failure or error
+                continue
+            with _shown(as_json, told) as changed:
+                await bot.indexer.sync([name], changed, may_lose=1.0)
+        except (SourceError, IndexingError) as error:
+            failure = failure or error
+        if not as_json and name in finished:
+            _summary(finished[name])
+    if as_json and not failure:
+        report = {
+            "sources": [_plain(progress) for progress in finished.values()],
+            "seconds": round(time.perf_counter() - begun, 3),
+        }
+        click.echo(dumps(report))
+    if failure:
+        raise failure
     return 0
+
+
+async def _lose(name: str, error: Exception) -> bool:
+    """Ask, on a terminal, whether a source may lose as much as it has lost."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        return False
+    from bot.dispatch import in_thread
+
+    click.echo(str(error), err=True)
+    return bool(await in_thread(click.confirm, text=f"Delete them from {name}?", err=True))
+
+
+async def _rebuild(
+    bot: Bot, embedder: str, changes: dict[str, Any], dry_run: bool, as_json: bool
+) -> int:
+    from bot.cli.output import dumps
+    from bot.cli.working import work
+    from bot.indexing import rebuild, status
+
+    if dry_run:
+        from bot.indexing import estimate
+
+        _print_estimate(await estimate.rebuild(bot, embedder, changes), as_json)
+        return 0
+    version, new = await rebuild.begin(bot, embedder=embedder, changes=changes)
+    if not as_json:
+        how = "is being built" if new else "was begun before and goes on"
+        click.echo(f"Version {version.id} {how}; the live one answers meanwhile.", err=True)
+    await work(bot, version.id)
+    found = await status.read(bot)
+    (one,) = (each for each in found.versions if each.version == version.id)
+    if as_json:
+        click.echo(dumps(asdict(one)))
+    else:
+        _tell_rebuilt(one)
+    return int(one.state == "building" and not one.paused)
+
+
+def _tell_rebuilt(one: Overview) -> None:
+    if one.state == "building":
+        click.echo(
+            f"Version {one.version} is not complete: {one.error or 'it was paused'}. "
+            "`bot index status` tells more."
+        )
+        return
+    aside = f", {one.quarantined} in quarantine" if one.quarantined else ""
+    click.echo(
+        f"Version {one.version} is ready: {one.indexed} documents, {one.chunks} chunks{aside}.\n"
+        f"Compare it: bot eval run --index {one.version}  ·  "
+        f"Let it answer: bot index promote {one.version}"
+    )
+
+
+async def _dry_run(bot: Bot, sources: tuple[str, ...], as_json: bool) -> int:
+    from bot.indexing import estimate
+
+    _print_estimate(await estimate.sync(bot, sources), as_json)
+    return 0
+
+
+def _print_estimate(found: Estimate, as_json: bool) -> None:
+    from bot.cli.output import dumps
+
+    if as_json:
+        click.echo(dumps(asdict(found)))
+        return
+    for one in found.sources:
+        click.echo(
+            f"{one.source}: {one.found} documents — {one.added} new, {one.changed} changed, "
+            f"{one.unchanged} unchanged, {one.deleted} to delete"
+        )
+    about = f"about {found.seconds:.0f} s" if found.seconds >= 1 else "less than a second"
+    click.echo(f"{found.chunks} chunks to embed, {about} on this machine. Nothing was changed.")
+
+
+def _settings(changes: tuple[str, ...]) -> dict[str, Any]:
+    """Read KEY=VALUE; a value that is JSON means that, any other is text."""
+    from bot.errors import UsageError
+
+    found: dict[str, Any] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--set takes KEY=VALUE, not {change!r}.")
+        try:
+            found[key] = json.loads(value)
+        except ValueError:
+            found[key] = value
+    return found
 
 
 def _summary(progress: Progress) -> None:
@@ -80,10 +226,10 @@ def _plain(progress: Progress) -> dict[str, object]:
 
 
 @contextmanager
-def _shown(as_json: bool) -> Iterator[Callable[[Progress], None]]:
+def _shown(as_json: bool, told: Callable[[Progress], None]) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on a terminal; nothing in a pipe."""
     if as_json or not sys.stderr.isatty():
-        yield lambda _: None
+        yield told
         return
     from rich.console import Console
     from rich.progress import (
@@ -110,6 +256,7 @@ def _shown(as_json: bool) -> Iterator[Callable[[Progress], None]]:
             from bot.indexing.sync import Progress as State
 
             assert isinstance(progress, State)
+            told(progress)
             if progress.source not in tasks:
                 added = bar.add_task(progress.source, total=None, chunks=0, speed="")
                 tasks[progress.source] = added, time.perf_counter()

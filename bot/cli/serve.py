@@ -1,23 +1,38 @@
-"""`bot serve`: the channels of bot.toml."""
+"""`bot serve`: the channels of bot.toml, and a worker that answers for them."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 
 import click
 
 from bot.cli.session import Session, asynchronous
 
 
-@click.command(epilog="Example: bot serve")
+@click.command(epilog="Example: bot serve  ·  bot serve --no-worker")
+@click.option("--no-worker", is_flag=True, help="Leave the answering to `bot worker` elsewhere.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 256),
+    default=32,
+    show_default=True,
+    help="How many conversations to answer at once.",
+)
 @asynchronous
-async def command(session: Session) -> int:
-    """Serve the channels of bot.toml until Ctrl-C.
+async def command(session: Session, no_worker: bool, concurrency: int) -> int:
+    """Serve the channels of bot.toml until Ctrl-C or SIGTERM.
 
     The turns in flight are finished first.
     """
     if not session.debug:
-        logging.getLogger().setLevel(logging.ERROR)  # nobody else would hear of it
+        # Nobody else would hear of it; a line a fault, as journals want it.
+        logging.getLogger().setLevel(logging.ERROR)
+        logging.getLogger("bot_slack").setLevel(logging.INFO)
+    serving = asyncio.current_task()
+    assert serving is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
     async with session.bot() as bot:
-        await bot.serve()
+        await bot.serve(concurrency=0 if no_worker else concurrency)
     return 0

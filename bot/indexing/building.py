@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pluggy
 
@@ -16,7 +16,14 @@ from bot.plugins import Kind
 
 BATCH = 256  # texts embedded in one call: enough to sort by length, few enough to stop soon
 
+ENOUGH = 4  # failures in one batch after which the embedder itself is looked at
+PROBE = Document(key="probe", text="A sentence that every embedder can embed.")
+
 SEPARATOR = " › "
+
+Memory: TypeAlias = dict[tuple[str, str], Any]
+"""Vectors by embedder and text: versions that differ in their splitter or their index alone share
+them, and so does what stands in many documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +40,23 @@ class Builder:
     splitter: str
 
     async def build(
-        self, documents: Sequence[Document], embedded: Callable[[int], None]
+        self,
+        documents: Sequence[Document],
+        embedded: Callable[[int], None],
+        memory: Memory | None = None,
     ) -> list[list[Cut]]:
         """Cut and embed documents; one list of cuts for each.
 
         Args:
             embedded: told how many chunks were embedded, after each batch.
+            memory: what was embedded already, and is not again; what is embedded is added.
 
         Raises:
             IndexingError: the splitter or the embedder failed.
         """
-        tokens = await self._ask(
-            "bot_token_spans", self.embedder, texts=[d.text for d in documents]
-        )
-        pieces: list[Sequence[Piece]] = [
-            await self._ask("bot_split", self.splitter, document=document, tokens=spans)
-            for document, spans in zip(documents, tokens, strict=True)
-        ]
-        contexts = [
-            [context(document.title, piece.headings) for piece in cut]
-            for document, cut in zip(documents, pieces, strict=True)
-        ]
-        texts = [
-            f"{above}\n{document.text[piece.start : piece.end]}"
-            for document, cut, aboves in zip(documents, pieces, contexts, strict=True)
-            for piece, above in zip(cut, aboves, strict=True)
-        ]
-        vectors = [
-            vector
-            for start in range(0, len(texts), BATCH)
-            for vector in await self._embed(texts[start : start + BATCH], embedded)
-        ]
+        pieces = await self.cut(documents)
+        texts = [embeddable for cut in pieces for _, _, embeddable in cut]
+        vectors = await self._vectors(texts, embedded, {} if memory is None else memory)
         following = iter(vectors)
         return [
             [
@@ -74,12 +67,52 @@ class Builder:
                     context=above,
                     vector=next(following),
                 )
-                for piece, above in zip(cut, aboves, strict=True)
+                for piece, above, _ in cut
             ]
-            for document, cut, aboves in zip(documents, pieces, contexts, strict=True)
+            for document, cut in zip(documents, pieces, strict=True)
         ]
 
-    async def _embed(self, texts: Sequence[str], embedded: Callable[[int], None]) -> Vectors:
+    async def cut(self, documents: Sequence[Document]) -> list[list[tuple[Piece, str, str]]]:
+        """Cut documents: for each its pieces, where each stands, and the text to embed.
+
+        Raises:
+            IndexingError: the splitter or the embedder's tokenizer failed.
+        """
+        tokens = await self._ask(
+            "bot_token_spans", self.embedder, texts=[d.text for d in documents]
+        )
+        cuts = []
+        for document, spans in zip(documents, tokens, strict=True):
+            pieces: Sequence[Piece] = await self._ask(
+                "bot_split", self.splitter, document=document, tokens=spans
+            )
+            aboves = [context(document.title, piece.headings) for piece in pieces]
+            cuts.append(
+                [
+                    (piece, above, f"{above}\n{document.text[piece.start : piece.end]}")
+                    for piece, above in zip(pieces, aboves, strict=True)
+                ]
+            )
+        return cuts
+
+    async def _vectors(
+        self, texts: Sequence[str], embedded: Callable[[int], None], memory: Memory
+    ) -> list[Any]:
+        """Look up what was embedded already; embed the rest, each text once."""
+        fresh = [t for t in dict.fromkeys(texts) if (self.embedder, t) not in memory]
+        for start in range(0, len(fresh), BATCH):
+            batch = fresh[start : start + BATCH]
+            for text, vector in zip(batch, await self.embed(batch), strict=True):
+                memory[self.embedder, text] = vector
+            embedded(len(batch))
+        return [memory[self.embedder, text] for text in texts]
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts as documents; shape (texts, dimensions).
+
+        Raises:
+            IndexingError, EmbeddingError: the embedder failed, or is not the version's.
+        """
         vectors: Vectors = await self._ask(
             "bot_embed", self.embedder, texts=texts, purpose="document"
         )
@@ -89,7 +122,6 @@ class Builder:
                 f"{self.version.id} holds {self.version.dimensions} dimensions; go back to the "
                 "embedder it was built with, or index into a new database."
             )
-        embedded(len(texts))
         return vectors
 
     async def _ask(self, hook: str, plugin: str, **arguments: Any) -> Any:
@@ -103,6 +135,38 @@ class Builder:
         if value is None:
             raise IndexingError(f"{plugin} does not implement {hook}; choose another in [index].")
         return value
+
+
+async def build_apart(
+    builder: Builder,
+    documents: Sequence[Document],
+    embedded: Callable[[int], None],
+    memory: Memory | None = None,
+) -> list[list[Cut] | str]:
+    """Cut and embed documents so that one that cannot be keeps no other out.
+
+    Returns:
+        For each document its cuts, or why it cannot be cut or embedded.
+
+    Raises:
+        IndexingError, EmbeddingError: even a plain sentence cannot be: no document is to blame.
+    """
+    failures = 0
+
+    async def build(some: Sequence[Document]) -> list[list[Cut] | str]:
+        nonlocal failures
+        try:
+            return [*await builder.build(some, embedded, memory)]
+        except (IndexingError, EmbeddingError) as error:
+            failures += 1
+            if failures == ENOUGH or len(some) == 1:
+                await builder.build([PROBE], lambda _: None)
+            if len(some) == 1:
+                return [str(error)]
+            half = len(some) // 2
+            return [*await build(some[:half]), *await build(some[half:])]
+
+    return await build(documents) if documents else []
 
 
 def context(title: str, headings: Sequence[str]) -> str:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from bot import dispatch
 from bot.components import Components
 from bot.database import Database
-from bot.document import Source
-from bot.errors import EmbeddingError, NotFound, PluginError
+from bot.document import IndexVersion, Source
+from bot.errors import (
+    EmbeddingError,
+    IndexingError,
+    NotFound,
+    PluginError,
+    SourceError,
+    UsageError,
+)
 from bot.indexing import building, versions
+from bot.indexing.ledger import QUERIES
 from bot.indexing.sync import Progress, Sync, forget
+from bot.turn import NOTHING
 
 if TYPE_CHECKING:
     from bot.settings import Checked, Settings
@@ -41,37 +50,60 @@ class Indexer:
         self._database = database
 
     async def sync(
-        self, names: Collection[str] = (), changed: Callable[[Progress], None] = lambda _: None
+        self,
+        names: Collection[str] = (),
+        changed: Callable[[Progress], None] = lambda _: None,
+        *,
+        may_lose: float | None = None,
     ) -> list[Progress]:
         """Bring the index in step with the sources; all of them, or those named.
 
+        One that fails keeps no other from its turn; the first failure is raised at the end.
+
         Args:
             changed: told after every step; for progress bars.
+            may_lose: the share of its documents that a source may lose; each source's own
+                setting, unless given.
 
         Raises:
             NotFound: a name is no source.
-            SourceError, IndexingError: a source cannot be read, or a plugin failed; what was
-                finished before is kept.
+            SourceError, IndexingError: a source cannot be read, has lost too much, or a plugin
+                failed; what was finished before is kept.
         """
         sources = [self.source(name) for name in names or self._settings.sources]
-        await self._make_retrievers()
         await self._seed()
-        builders = await building.builders(
-            self._manager, await versions.writable(self._database), self._components.stored
-        )
-        finished = []
+        builders = await self.builders(await versions.writable(self._database))
+        finished, failures = [], []
         for source in sources:
-            loader = await self._components.made(
-                "loader", source.name, source.type, source.settings
-            )
-            sync = Sync(self._database, self._manager, source, loader, builders, changed)
-            finished.append(await sync.run())
+            _, loader = await self.loader(source.name)
+            share = self._settings.sources[source.name].may_lose if may_lose is None else may_lose
+            sync = Sync(self._database, self._manager, source, loader, builders, changed, share)
+            try:
+                finished.append(await sync.run())
+            except (SourceError, IndexingError) as error:
+                await self._note(source.name, str(error))
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return finished
+
+    async def builders(self, wanted: Sequence[IndexVersion]) -> list[building.Builder]:
+        """Make what cuts and embeds documents for some versions; no model is loaded yet.
+
+        Raises:
+            EmbeddingError: an embedder is not the one that a version was built with.
+        """
+        await self.prepare()
+        return await building.builders(self._manager, wanted, self._components.stored)
+
+    async def _note(self, source: str, error: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(QUERIES["not_synced"], {"name": source, "error": error})
 
     async def count_documents(self, source: str) -> int:
         """Count what the ledger holds of a source."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(versions.QUERIES["count_documents"], {"name": source})
+            cursor = await connection.execute(QUERIES["count_documents"], {"name": source})
             row = await cursor.fetchone()
         return row[0] if row else 0
 
@@ -81,7 +113,7 @@ class Indexer:
         Raises:
             NotFound: nothing of it was ever indexed, and bot.toml does not know it.
         """
-        await self._make_retrievers()
+        await self.prepare()
         known = await forget(self._database, self._manager, name)
         if not known and name not in self._settings.sources:
             raise NotFound(f"There is no source {name!r}; `bot source list` lists them.")
@@ -111,8 +143,17 @@ class Indexer:
             readers=frozenset(table.readers),
         )
 
-    async def _make_retrievers(self) -> None:
-        """Those that keep an index must learn of every change."""
+    async def loader(self, name: str) -> tuple[Source, str]:
+        """Make what loads a source; return both, the loader as its plugin name.
+
+        Raises:
+            NotFound, PluginError: see `source`.
+        """
+        source = self.source(name)
+        return source, await self._components.made("loader", name, source.type, source.settings)
+
+    async def prepare(self) -> None:
+        """Make the retrievers: those that keep an index must learn of every change."""
         for name in self._settings.retrievers:
             await self._components.named("retriever", name)
 
@@ -120,17 +161,61 @@ class Indexer:
         """Make the first index version from `[index]`."""
         if await versions.live(self._database) is not None:
             return
-        embedder = self._components.described("embedder", "embedder")
-        splitter = self._components.described("splitter", "splitter")
-        name = await self._components.stored("embedder", embedder)
+        await self.prepare()
+        settings, dimensions = await self.described()
+        await versions.seed(self._database, self._manager, settings, dimensions)
+
+    async def described(
+        self, embedder: str = "", changes: Mapping[str, Any] = NOTHING
+    ) -> tuple[dict[str, Any], int]:
+        """Write down what a new version is built with: `[index]`, but for what is given.
+
+        Args:
+            embedder: a table of [embedders] or a type; the one of `[index]`, unless given.
+            changes: by dotted key: `splitter.max_tokens`, `embedder.KEY`, `index.KEY`.
+
+        Returns:
+            The settings that the version owns, and the length of its vectors.
+
+        Raises:
+            UsageError: a key or a value is no setting.
+            EmbeddingError: the embedder cannot tell who it is.
+        """
+        settings = self._described(embedder, changes)
+        name = await self._components.stored("embedder", settings["embedder"])
         identity, failures = await dispatch.first(
             self._manager, "bot_embedder_identity", only={name}, timeout=None
         )
         if identity is None:
             raise EmbeddingError(str(failures[0]) if failures else f"{name} has no identity.")
-        await versions.seed(
-            self._database,
-            self._manager,
-            {"embedder": {**embedder, "identity": dict(identity)}, "splitter": splitter},
-            identity["dimensions"],
-        )
+        settings["embedder"]["identity"] = dict(identity)
+        return settings, identity["dimensions"]
+
+    def _described(self, embedder: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        options = {"embedder": {}, "splitter": {}, "index": {}}  # type: dict[str, dict[str, Any]]
+        for key, value in changes.items():
+            part, _, name = key.partition(".")
+            if part not in options or not name:
+                raise UsageError(
+                    f"--set takes embedder.KEY, splitter.KEY or index.KEY, not {key!r}."
+                )
+            if key == "splitter.size" and self._checked.types["splitter", part] == "structure":
+                name = "max_tokens"  # the word that people have for it
+            options[part][name] = value
+        return {
+            "embedder": self._components.described(
+                "embedder", embedder or "embedder", options["embedder"]
+            ),
+            "splitter": self._components.described("splitter", "splitter", options["splitter"]),
+            "index": self._graph(options["index"]),
+        }
+
+    def _graph(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        known = {"vectors": self._settings.index.vectors}
+        if unknown := changes.keys() - known:
+            raise UsageError(f"--set index.{min(unknown)}: there is only index.vectors.")
+        try:
+            valid = type(self._settings.index).model_validate(known | dict(changes))
+        except ValueError:
+            raise UsageError("--set index.vectors: it is single, half or binary.") from None
+        return {"vectors": valid.vectors}

@@ -20,16 +20,17 @@ import pluggy
 from bot import dispatch
 from bot.database import Connection, Database
 from bot.document import Document, Found, Skipped, Source
-from bot.errors import DocumentError, HookFailed, IndexingError, SourceError
-from bot.indexing.building import BATCH, Builder
-from bot.indexing.ledger import Entry, Known, Ledger, content_hash
-from bot.indexing.versions import QUERIES, tell_index, writable
+from bot.errors import DocumentError, HookFailed, IndexingError, MassDeletion, SourceError
+from bot.indexing.building import BATCH, Builder, Memory, build_apart
+from bot.indexing.ledger import QUERIES, Entry, Known, Ledger, content_hash
+from bot.indexing.versions import tell_index
 from bot.text import cleaned, storable
 
 log = logging.getLogger(__name__)
 
 LOOKUP = 200  # documents compared with the ledger in one query
 DELETE = 500  # documents deleted in one transaction
+UNGUARDED = 10  # documents that may always be deleted: to embed them again costs nothing
 AHEAD = 1000  # documents that the loader may be ahead: bounds the memory
 
 
@@ -43,6 +44,7 @@ class Progress:
         stored: documents looked at and, where they changed, stored.
         embedded: chunks embedded, those of unfinished batches included.
         problems: what could not be read, told for the first time: place and reason.
+        lost: documents that the source has no more, and that were kept: they were too many.
         finished: the sync has come to its end.
     """
 
@@ -58,11 +60,19 @@ class Progress:
     unreadable: int = 0
     embedded: int = 0
     problems: list[tuple[str, str]] = field(default_factory=list)
+    lost: int = 0
     finished: bool = False
 
 
 class Sync:
-    """One sync of one source."""
+    """One sync of one source.
+
+    Args:
+        builders: of the versions that are live, ready or being built. What has changed reaches all
+            of them; what has not, and is missing in one that is being built, is left to the
+            rebuild's own jobs.
+        may_lose: the share of the source's documents that may be deleted.
+    """
 
     def __init__(
         self,
@@ -72,6 +82,7 @@ class Sync:
         loader: str,
         builders: Sequence[Builder],
         changed: Callable[[Progress], None],
+        may_lose: float = 1.0,
     ) -> None:
         self._database = database
         self._manager = manager
@@ -79,6 +90,8 @@ class Sync:
         self._loader = loader
         self._builders = builders
         self._changed = changed
+        self._may_lose = may_lose
+        self._complete = {b.version.id for b in builders if b.version.state != "building"}
         self.progress = Progress(source.name)
         self._row = 0
         self._pending: list[tuple[Document, bytes, Known | None]] = []
@@ -89,6 +102,7 @@ class Sync:
 
         Raises:
             SourceError: the source cannot be read; nothing was deleted.
+            MassDeletion: it has lost more than it may; all else was done.
             IndexingError: another sync of this source is running, or a plugin failed.
         """
         async with locked(self._database, self._source.name) as connection:
@@ -122,8 +136,7 @@ class Sync:
         row = await cursor.fetchone()
         assert row is not None
         self._row, readers, begun = row
-        versions = [builder.version for builder in self._builders]
-        self._ledger = Ledger(self._database, self._manager, self._row, self._source.name, versions)
+        self._ledger = Ledger(self._database, self._manager, self._row, self._source.name)
         if frozenset(readers) != self._source.readers:
             # First of all: what was narrowed must not be read a minute longer.
             await self._ledger.change_source_readers(self._source.readers)
@@ -153,18 +166,10 @@ class Sync:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _list(self, items: asyncio.Queue[Any]) -> None:
-        found = dispatch.implementations(self._manager, "bot_load", {self._loader})
-        if not found:
-            raise SourceError(f"{self._loader} does not implement bot_load.")
-        try:
-            async with aclosing(dispatch.stream(found[0], None, source=self._source)) as loaded:
-                async for item in loaded:
-                    self.progress.found += 1
-                    await items.put(_named(item))
-        except HookFailed as failure:
-            if isinstance(failure.__cause__, SourceError):
-                raise failure.__cause__ from None
-            raise SourceError(f"{failure}. Nothing was deleted from the index.") from failure
+        async with aclosing(listed(self._manager, self._loader, self._source)) as loaded:
+            async for item in loaded:
+                self.progress.found += 1
+                await items.put(item)
         self.progress.listed = True
 
     async def _next(self, items: asyncio.Queue[Any]) -> list[Document | Found | Skipped]:
@@ -201,11 +206,12 @@ class Sync:
     async def _take(
         self, connection: Connection, item: Document | Found, known: Known | None
     ) -> None:
-        if known and known.current and item.fingerprint and item.fingerprint == known.fingerprint:
+        same = known and item.fingerprint and item.fingerprint == known.fingerprint
+        if known and same and known.held >= self._complete:
             self.progress.unchanged += 1
             return
         try:
-            document = _clean(item if isinstance(item, Document) else await item.read(), item)
+            document = clean(item if isinstance(item, Document) else await item.read(), item)
         except DocumentError as error:
             await self._problem(connection, item.key, str(error))
             return
@@ -219,7 +225,7 @@ class Sync:
         self._pending.append((document, digest, known))
         if known is None:
             self.progress.added += 1
-        elif known.content_hash != digest or not known.current:
+        elif known.content_hash != digest or not known.held >= self._complete:
             self.progress.changed += 1
         else:
             self.progress.unchanged += 1
@@ -234,25 +240,44 @@ class Sync:
         if not pending:
             return
         cuts: list[dict[int, Any]] = [{} for _ in pending]
-        stale = [
-            position
-            for position, (_, digest, known) in enumerate(pending)
-            if known is None or known.content_hash != digest or not known.current
-        ]
-        for builder in self._builders if stale else ():
-            built = await builder.build([pending[i][0] for i in stale], self._embedded)
-            for position, cut in zip(stale, built, strict=True):
-                cuts[position][builder.version.id] = cut
+        refused: list[dict[int, str]] = [{} for _ in pending]
+        memory: Memory = {}  # versions of one embedder share what it makes of a text
+        for builder in self._builders:
+            version = builder.version.id
+            lacking = [
+                position
+                for position, (_, digest, known) in enumerate(pending)
+                if known is None
+                or known.content_hash != digest
+                or (version in self._complete and version not in known.held)
+            ]
+            documents = [pending[position][0] for position in lacking]
+            built = await build_apart(builder, documents, self._embedded, memory)
+            for position, one in zip(lacking, built, strict=True):
+                if isinstance(one, str):
+                    refused[position][version] = one
+                    self.progress.problems.append((pending[position][0].key, one))
+                else:
+                    cuts[position][version] = one
         await self._ledger.write(
             [
-                Entry(document, self._readers(document), digest, known, cut)
-                for (document, digest, known), cut in zip(pending, cuts, strict=True)
+                Entry(document, self._readers(document), digest, known, cut, why)
+                for (document, digest, known), cut, why in zip(pending, cuts, refused, strict=True)
             ]
         )
         self.progress.stored = self.progress.done
         self._tell()
 
     async def _delete_gone(self, connection: Connection) -> None:
+        cursor = await connection.execute(QUERIES["count_gone"], {"source": self._row})
+        ((known, lost),) = await cursor.fetchall()
+        if lost > UNGUARDED and lost > self._may_lose * known:
+            self.progress.lost = lost
+            raise MassDeletion(
+                f"{self._source.name} has lost {lost} of its {known} documents, so none was "
+                "deleted: look whether the source is whole; if it is meant, run "
+                f"`bot reindex --source {self._source.name} --yes`."
+            )
         cursor = await connection.execute(QUERIES["gone"], {"source": self._row})
         gone = [row[0] for row in await cursor.fetchall()]
         for start in range(0, len(gone), DELETE):
@@ -311,6 +336,30 @@ async def locked(database: Database, source: str) -> AsyncGenerator[Connection]:
                     raise
 
 
+async def listed(
+    manager: pluggy.PluginManager, loader: str, source: Source
+) -> AsyncGenerator[Document | Found | Skipped]:
+    """List what a source holds.
+
+    Args:
+        loader: the plugin that loads it.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    found = dispatch.implementations(manager, "bot_load", {loader})
+    if not found:
+        raise SourceError(f"{loader} does not implement bot_load.")
+    try:
+        async with aclosing(dispatch.stream(found[0], None, source=source)) as loaded:
+            async for item in loaded:
+                yield _named(item)
+    except HookFailed as failure:
+        if isinstance(failure.__cause__, SourceError):
+            raise failure.__cause__ from None
+        raise SourceError(f"{failure}. Nothing was deleted from the index.") from failure
+
+
 async def forget(database: Database, manager: pluggy.PluginManager, name: str) -> bool:
     """Delete a source with its documents, in batches; False when there was none.
 
@@ -324,7 +373,7 @@ async def forget(database: Database, manager: pluggy.PluginManager, name: str) -
             return False
         row = rows[0][0]
         ids = [document for _, document in rows if document is not None]
-        ledger = Ledger(database, manager, row, name, await writable(database))
+        ledger = Ledger(database, manager, row, name)
         for start in range(0, len(ids), DELETE):
             await ledger.delete(ids[start : start + DELETE])
         await connection.execute(QUERIES["delete_source"], {"source": row})
@@ -347,7 +396,7 @@ def _named(item: Document | Found | Skipped) -> Document | Found | Skipped:
     )
 
 
-def _clean(document: Document, item: Document | Found) -> Document:
+def clean(document: Document, item: Document | Found) -> Document:
     """Keep the key and the fingerprint that were listed, and text that can be stored."""
     return replace(
         document,

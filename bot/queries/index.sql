@@ -1,23 +1,4 @@
--- Sources, documents, index versions, and the ledger of which version holds what.
-
--- name: live
-select id, state, dimensions, settings from index_version where state = 'live'
-
--- name: writable
--- The versions that a change to a document must reach.
-select id, state, dimensions, settings from index_version
-where state in ('live', 'building') order by id
-
--- name: lock_versions
--- One creation or promotion at a time, until the end of the transaction.
-select pg_advisory_xact_lock(hashtext('domainbot'), hashtext('index_version'))
-
--- name: create_version
-insert into index_version (dimensions, settings) values (%(dimensions)s, %(settings)s)
-returning id, state, dimensions, settings
-
--- name: make_live
-update index_version set state = 'live', promoted_at = now() where id = %(version)s
+-- Sources, documents, and the ledger of which index version holds what.
 
 -- name: lock_source
 -- One sync of a source at a time; the lock ends with the connection.
@@ -31,6 +12,18 @@ select pg_advisory_unlock(hashtext('domainbot source'), hashtext(%(name)s))
 insert into source (name, type, readers) values (%(name)s, %(type)s, %(readers)s)
 on conflict (name) do update set type = excluded.type
 returning id, readers, clock_timestamp()
+
+-- name: source_id
+select id from source where name = %(name)s
+
+-- name: size
+-- All documents, and the characters of their texts.
+select count(*), coalesce(sum(length(text)), 0)::bigint from document
+
+-- name: sample
+-- Some documents, spread over all of them.
+select key, text, title, format from document
+where mod(id, (select count(*) / %(limit)s + 1 from document)) = 0 order by id limit %(limit)s
 
 -- name: sources
 select s.name, s.type, s.synced_at,
@@ -58,11 +51,12 @@ where source_id = %(source)s and not own_readers and readers <> %(readers)s
 returning id
 
 -- name: known
--- What is known of some documents, and whether every given version holds them as they are.
+-- What is known of some documents, and which versions hold them, or cannot take them.
 select d.key, d.id, d.fingerprint, d.content_hash, d.readers,
-    (select count(*) from indexed i
-     where i.document_id = d.id and i.version_id = any(%(versions)s)
-       and i.content_hash = d.content_hash) = cardinality(%(versions)s::int[]) as current
+    array(select i.version_id from indexed i where i.document_id = d.id
+        union all
+        select q.version_id from quarantine q where q.document_id = d.id
+            and q.content_hash = d.content_hash and q.error <> '')
 from document d
 where d.source_id = %(source)s and d.key = any(%(keys)s)
 
@@ -77,11 +71,24 @@ on conflict (source_id, key) do update set passage_id = excluded.passage_id, uri
     content_hash = excluded.content_hash, fingerprint = excluded.fingerprint, updated_at = now()
 returning id
 
+-- name: lock_documents
+-- In the order of their ids, as everybody does who changes documents: nobody waits in a circle.
+select id from document where id = any(%(ids)s) order by id for update
+
+-- name: lock_inherited
+select id from document
+where source_id = %(source)s and not own_readers and readers <> %(readers)s
+order by id for update
+
 -- name: put_indexed
 insert into indexed (version_id, document_id, content_hash, chunks)
 values (%(version)s, %(document)s, %(content_hash)s, %(chunks)s)
 on conflict (version_id, document_id) do update
     set content_hash = excluded.content_hash, chunks = excluded.chunks, indexed_at = now()
+
+-- name: not_indexed
+-- What a version holds of these documents is outdated: it is taken out.
+delete from indexed where version_id = %(version)s and document_id = any(%(documents)s)
 
 -- name: make_seen
 -- Which documents the source still holds; lives as long as the sync's connection.
@@ -99,6 +106,11 @@ insert into seen (key) select unnest(%(keys)s::text[]) on conflict do nothing re
 select id from document d
 where source_id = %(source)s and not exists (select from seen s where s.key = d.key)
 order by id
+
+-- name: count_gone
+-- How many documents the ledger has of a source, and how many of them the source has no more.
+select count(*), count(*) filter (where not exists (select from seen s where s.key = d.key))
+from document d where source_id = %(source)s
 
 -- name: delete_documents
 delete from document where id = any(%(ids)s)
@@ -119,4 +131,10 @@ select (select reason from before) is distinct from %(reason)s
 delete from unreadable where source_id = %(source)s and seen_at < %(before)s
 
 -- name: synced
-update source set synced_at = now() where id = %(source)s
+update source set synced_at = now(), error = '' where id = %(source)s
+
+-- name: not_synced
+update source set error = %(error)s where name = %(name)s
+
+-- name: source_errors
+select name as source, error from source where error <> '' order by name

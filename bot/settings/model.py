@@ -49,6 +49,14 @@ Principals = Annotated[list[PrincipalText], Field(min_length=1)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 
 
+def _schedule(text: str) -> str:
+    from croniter import croniter  # type: ignore[import-untyped]  # it has none
+
+    if text and (len(text.split()) != 5 or not croniter.is_valid(text)):
+        raise ValueError('is no schedule; write "0 3 * * *" for every night at three')
+    return text
+
+
 class AssistantSettings(BaseModel):
     """`[assistants.NAME]`: who answers, from what, and how."""
 
@@ -95,6 +103,16 @@ class SourceTable(ComponentTable):
     readers: Principals = Field(
         default=[EVERYONE], description="Who may read it, unless a document says otherwise itself."
     )
+    schedule: Annotated[str, AfterValidator(_schedule)] = Field(
+        default="",
+        description="When workers sync it: minute, hour, day, month, weekday, in UTC, as in cron.",
+    )
+    may_lose: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of its documents that a sync may delete; it asks when there are more.",
+    )
 
 
 class IndexSettings(BaseModel):
@@ -107,6 +125,10 @@ class IndexSettings(BaseModel):
     )
     splitter: str = Field(
         default="structure", description="A table of [splitters], or a type by name."
+    )
+    vectors: Literal["single", "half", "binary"] = Field(
+        default="single",
+        description="Precision of the vectors that are searched; half and binary take less room.",
     )
 
 

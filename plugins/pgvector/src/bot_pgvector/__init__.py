@@ -102,3 +102,10 @@ async def bot_index_drop(version: IndexVersion, connection: Connection) -> None:
     from bot_pgvector import index
 
     await index.drop(version, connection)
+
+
+@hookimpl
+async def bot_index_size(version: IndexVersion, connection: Connection) -> int:
+    from bot_pgvector import index
+
+    return await index.size(version, connection)

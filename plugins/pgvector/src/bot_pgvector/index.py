@@ -95,6 +95,14 @@ async def drop(version: IndexVersion, connection: Connection) -> None:
     await connection.execute(INDEX["forget"], {"version": version.id})
 
 
+async def size(version: IndexVersion, connection: Connection) -> int:
+    """Add up what the version's tables and indexes take on disk, in bytes."""
+    cursor = await connection.execute(INDEX["size"], {"schema": schema(version.id)})
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 @asynccontextmanager
 async def _writing(version: IndexVersion, connection: Connection) -> AsyncIterator[None]:
     """Hold the version's lock until the transaction ends: segments are merged by one at a time."""

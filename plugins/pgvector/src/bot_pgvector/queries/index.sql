@@ -141,3 +141,8 @@ drop schema if exists {index} cascade
 
 -- name: forget
 delete from pgvector_index where version_id = %(version)s
+
+-- name: size
+select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relkind = 'r'

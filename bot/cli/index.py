@@ -1,0 +1,307 @@
+"""`bot index`: index versions, of which one is live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli.session import Session, asynchronous
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+    from bot.evaluation.indexes import Verdict
+    from bot.indexing.status import Overview, Status
+
+
+@click.group(epilog="Example: bot index status --watch  ·  bot index promote 2")
+def command() -> None:
+    """Look after index versions: build beside the live one, compare, promote, roll back."""
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_version = click.argument("version", type=int)
+
+
+@command.command("list", epilog="Example: bot index list --json")
+@click.option("--all", "dropped", is_flag=True, help="Also those that are dropped.")
+@_json
+@asynchronous
+async def list_(session: Session, dropped: bool, as_json: bool) -> int:
+    """List the index versions."""
+    from bot.cli.output import print_rows
+    from bot.indexing import status as indexing
+
+    async with session.bot() as bot:
+        found = await indexing.read(bot, dropped=dropped)
+    rows = [
+        {
+            "version": one.version,
+            "state": one.state,
+            "embedder": one.embedder,
+            "documents": one.indexed,
+            "chunks": one.chunks,
+            "size": one.bytes if as_json else _size(one.bytes),
+            "created": one.created_at,
+            "promoted": one.promoted_at,
+            "evaluated": (one.verdict or {}).get("outcome"),
+        }
+        for one in found.versions
+    ]
+    print_rows(rows, as_json=as_json, empty="There is no index yet; run `bot reindex`.")
+    return 0
+
+
+@command.command(epilog="Example: bot index status --watch")
+@click.option("--watch", is_flag=True, help="Look again every second until nothing is built.")
+@_json
+@asynchronous
+async def status(session: Session, watch: bool, as_json: bool) -> int:
+    """Tell how far each version is, how fast it goes, and what went wrong.
+
+    It exits with 1 when something went wrong: a document in quarantine, a source that stopped.
+    """
+    import asyncio
+
+    from bot.cli.output import dumps
+    from bot.indexing import status as indexing
+
+    async with session.bot() as bot:
+        found = await indexing.read(bot)
+        while watch and any(one.state == "building" for one in found.versions):
+            _show(found, as_json, dumps)
+            await asyncio.sleep(1)
+            found = await indexing.read(bot)
+    _show(found, as_json, dumps)
+    return int(bool(found.quarantined or found.sources or any(v.error for v in found.versions)))
+
+
+@command.command(epilog="Example: bot index promote 2")
+@_version
+@click.option("--force", is_flag=True, help="Even when the golden set says that it is worse.")
+@_yes
+@_json
+@asynchronous
+async def promote(session: Session, version: int, force: bool, yes: bool, as_json: bool) -> int:
+    """Make a version live, when the golden set does not say that it is worse.
+
+    Without a golden set it asks, and records that it was not evaluated. The version that was live
+    is kept: `bot index rollback` brings it back.
+    """
+    from bot.cli.output import dumps
+    from bot.indexing import promotion
+
+    async with session.bot() as bot:
+        verdict, live = await promotion.evaluate(bot, version)
+        if not as_json:
+            click.echo(verdict.reason, err=True)
+        if verdict.outcome == "worse" and not force:
+            click.echo("It stays as it is; --force promotes it all the same.", err=True)
+            if as_json:
+                click.echo(dumps(_promoted(verdict, done=False)))
+            return 1
+        if not await _agreed(bot, version, verdict, yes or force):
+            return 1
+        kept = _promoted(verdict, done=True)
+        await promotion.promote(bot, version, instead_of=live, verdict=kept)
+    click.echo(dumps(kept) if as_json else f"Version {version} is live; {live} is kept.")
+    return 0
+
+
+@command.command(epilog="Example: bot index rollback")
+@_json
+@asynchronous
+async def rollback(session: Session, as_json: bool) -> int:
+    """Go back, at once, to the version that was live before.
+
+    What has changed since is embedded by the workers, or here when there is none; until then it
+    is not found.
+    """
+    from bot.cli.output import dumps
+    from bot.cli.working import work
+    from bot.indexing import promotion
+
+    async with session.bot() as bot:
+        version, lacking = await promotion.rollback(bot)
+        if not as_json:
+            click.echo(f"Version {version.id} is live again.")
+            if lacking:
+                click.echo(f"{lacking} documents have changed since; they are embedded now.")
+        if lacking:
+            await work(bot, version.id)
+    if as_json:
+        click.echo(dumps({"version": version.id, "changed": lacking}))
+    return 0
+
+
+@command.command(epilog="Example: bot index drop 1 --yes")
+@_version
+@_yes
+@asynchronous
+async def drop(session: Session, version: int, yes: bool) -> int:
+    """Remove a version and give its space back. The live one stays."""
+    from bot.indexing import promotion
+
+    async with session.bot() as bot:
+        if not await _confirmed(f"Remove version {version}?", yes):
+            return 1
+        await promotion.drop(bot, version)
+    click.echo(f"Version {version} is dropped.")
+    return 0
+
+
+@command.command(epilog="Example: bot index cancel 2 --yes")
+@_version
+@_yes
+@asynchronous
+async def cancel(session: Session, version: int, yes: bool) -> int:
+    """Stop a rebuild, and remove what there is of it."""
+    from bot.indexing import promotion
+
+    async with session.bot() as bot:
+        if not await _confirmed(f"Stop building version {version} and remove it?", yes):
+            return 1
+        await promotion.cancel(bot, version)
+    click.echo(f"Version {version} is cancelled.")
+    return 0
+
+
+@command.command(epilog="Example: bot index pause 2")
+@_version
+@asynchronous
+async def pause(session: Session, version: int) -> int:
+    """Let a rebuild rest: batches in hand are finished, no other is begun."""
+    from bot.indexing import promotion
+
+    async with session.bot() as bot:
+        await promotion.pause(bot, version, True)
+    click.echo(f"Version {version} is paused; `bot index resume {version}` goes on.")
+    return 0
+
+
+@command.command(epilog="Example: bot index resume 2")
+@_version
+@asynchronous
+async def resume(session: Session, version: int) -> int:
+    """Go on with a rebuild that was paused."""
+    from bot.indexing import promotion
+
+    async with session.bot() as bot:
+        await promotion.pause(bot, version, False)
+    click.echo(f"Version {version} goes on, in `bot worker` or `bot reindex --rebuild`.")
+    return 0
+
+
+@command.command(epilog="Example: bot index retry 2")
+@_version
+@_json
+@asynchronous
+async def retry(session: Session, version: int, as_json: bool) -> int:
+    """Try again what a version lacks: documents in quarantine, and batches that failed."""
+    from bot.cli.output import dumps
+    from bot.cli.working import work
+    from bot.indexing import promotion
+    from bot.indexing import status as indexing
+
+    async with session.bot() as bot:
+        lacking = await promotion.retry(bot, version)
+        await work(bot, version)
+        found = await indexing.read(bot)
+    refused = [one for one in found.quarantined if one["version"] == version]
+    if as_json:
+        click.echo(dumps({"version": version, "tried": lacking, "quarantined": refused}))
+    else:
+        click.echo(f"{lacking} documents were tried again, {len(refused)} still fail.")
+        _show_refused(refused)
+    return int(bool(refused))
+
+
+def _promoted(verdict: Verdict, done: bool) -> dict[str, Any]:
+    return {
+        "version": verdict.candidate,
+        "instead_of": verdict.live,
+        "promoted": done,
+        "outcome": "not evaluated" if verdict.outcome == "no golden set" else verdict.outcome,
+        "reason": verdict.reason,
+        "evaluation": verdict.evaluation or None,
+    }
+
+
+async def _agreed(bot: Bot, version: int, verdict: Verdict, yes: bool) -> bool:
+    """Ask what a person must decide: what was not measured, and what would be missing."""
+    from bot.indexing import status as indexing
+
+    found = await indexing.read(bot)
+    (one,) = (each for each in found.versions if each.version == version)
+    if one.quarantined:
+        text = f"{one.quarantined} documents could not be indexed in it. Promote it without them?"
+        if not await _confirmed(text, yes):
+            return False
+    return verdict.outcome != "no golden set" or await _confirmed(
+        f"Promote version {version} without an evaluation?", yes
+    )
+
+
+async def _confirmed(question: str, yes: bool) -> bool:
+    from bot.dispatch import in_thread
+
+    # On a thread, as the event loop would keep Ctrl-C from a question asked in its own.
+    if yes or await in_thread(click.confirm, text=question):
+        return True
+    click.echo("Nothing was changed.", err=True)
+    return False
+
+
+def _show(found: Status, as_json: bool, dumps: Callable[[Any], str]) -> None:
+    from dataclasses import asdict
+
+    from bot.text import printable
+
+    if as_json:
+        click.echo(dumps(asdict(found)))
+        return
+    if not found.versions:
+        click.echo("There is no index yet; run `bot reindex`.")
+    for one in found.versions:
+        click.echo(_line(one))
+        if one.error:
+            click.secho(f"  it does not get on: {printable(one.error)}", fg="red")
+    click.echo(f"{found.workers} workers")
+    _show_refused(found.quarantined)
+    for source in found.sources:
+        click.secho(f"{source['source']}: {printable(source['error'])}", fg="red")
+
+
+def _line(one: Overview) -> str:
+    parts = [
+        f"version {one.version} {'paused' if one.paused else one.state}",
+        f"{one.embedder}, {one.dimensions} dimensions",
+        f"{one.indexed} of {one.documents} documents",
+        f"{one.chunks} chunks",
+        _size(one.bytes),
+    ]
+    if one.quarantined:
+        parts.append(f"{one.quarantined} in quarantine")
+    if one.state == "building":
+        parts.append(f"{one.chunks_per_second:.0f} chunks/s")
+        if one.seconds_left is not None:
+            parts.append(f"{one.seconds_left:.0f} s left")
+    return " · ".join(parts)
+
+
+def _show_refused(refused: Any) -> None:
+    from bot.text import printable
+
+    for one in refused:
+        place = f"{one['source']}/{one['document']}"
+        click.secho(
+            f"  quarantined in version {one['version']}: {printable(place)}: "
+            f"{printable(one['error'])}",
+            fg="yellow",
+        )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
