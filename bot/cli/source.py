@@ -17,11 +17,12 @@ def command() -> None:
 
 @command.command(
     epilog="Example: bot source add handbook ./docs  ·  "
-    "bot source add wages ./wages.jsonl --readers alice@example.com"
+    "bot source add wages ./wages.jsonl --readers alice@example.com  ·  "
+    "bot source add manual https://docs.example.com/sitemap.xml"
 )
 @click.argument("name")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--type", "type_", help="folder, file, jsonl, …; guessed from PATH.")
+@click.argument("place", metavar="PATH|URL")
+@click.option("--type", "type_", help="folder, file, jsonl, web, git, …; guessed from the place.")
 @click.option("--readers", multiple=True, metavar="PRINCIPAL",
               help="Who may read it; everyone, unless told.")  # fmt: skip
 @click.option("--url", help="Where people find it: links become this and the path.")
@@ -29,27 +30,22 @@ def command() -> None:
 def add(
     session: Session,
     name: str,
-    path: Path,
+    place: str,
     type_: str | None,
     readers: tuple[str, ...],
     url: str | None,
 ) -> None:
     """Add a source to bot.toml (made when there is none).
 
-    PATH is a folder, a file, or a JSONL file with one document a line. `bot reindex` reads it.
+    The place is a folder, a file, a JSONL file with one document a line, a web page, a sitemap
+    (`…sitemap….xml`) or a git repository (`….git`). `bot reindex` reads it.
     """
     from bot.errors import ConfigError, UsageError
-    from bot.indexing.builtin import guess_type
     from bot.settings import add_source, remove_source
 
     def work() -> None:
-        if not path.exists():
-            raise UsageError(f"There is nothing at {path}; give a folder or a file.")
         config = session.config_path or Path("bot.toml")
-        table: dict[str, object] = {
-            "type": type_ or guess_type(path),
-            "path": _relative(path, config),
-        }
+        table = _table(place, type_, config)
         if readers:
             table["readers"] = list(readers)
         if url:
@@ -124,6 +120,32 @@ async def remove(session: Session, name: str, yes: bool) -> int:
         await bot.indexer.forget(name)
     click.echo(f"{name} is removed.")
     return 0
+
+
+def _table(place: str, type_: str | None, config: Path) -> dict[str, object]:
+    """Write a source's table for a path or an address.
+
+    Raises:
+        UsageError: there is nothing at the path.
+    """
+    from bot.errors import UsageError
+    from bot.indexing.builtin import guess_remote, guess_type
+
+    guessed = guess_remote(place)
+    if (type_ or guessed) == "git":
+        return {"type": "git", "repository": place if guessed else _relative(Path(place), config)}
+    if guessed:
+        listed = "sitemaps" if _is_sitemap(place) else "urls"
+        return {"type": type_ or guessed, listed: [place]}
+    path = Path(place)
+    if not path.exists():
+        raise UsageError(f"There is nothing at {path}; give a folder, a file or an address.")
+    return {"type": type_ or guess_type(path), "path": _relative(path, config)}
+
+
+def _is_sitemap(url: str) -> bool:
+    name = url.partition("?")[0].rpartition("/")[2].lower()
+    return "sitemap" in name and name.endswith((".xml", ".xml.gz", ".txt"))
 
 
 def _relative(path: Path, config: Path) -> str:

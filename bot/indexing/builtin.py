@@ -1,4 +1,4 @@
-"""The built-in components: loaders for folders, files and JSONL, and the structure splitter.
+"""The built-in components: the loaders, and the structure splitter.
 
 A plugin like any other, registered as `builtin`; what needs time to import is imported by the
 factories.
@@ -100,6 +100,44 @@ class WebSettings(_Settings):
         return self
 
 
+class GitSettings(_Settings):
+    """`[sources.NAME]` with `type = "git"`."""
+
+    repository: str | Path = Field(
+        description="Where git clones it from: `https://…`, `ssh://…`, `git@HOST:PATH` or a folder."
+    )
+    branch: str = Field("", description="The branch; the default is the repository's own.")
+    folder: str = Field("", description="The folder in it to read; the default is all of it.")
+    url: str = Field(
+        "",
+        description="Where people find it: a document's link is this and its path in the folder. "
+        "The default is the repository's address with the path as fragment.",
+    )
+    include: tuple[str, ...] = Field(INCLUDE, description="Patterns of the files to read.")
+    exclude: tuple[str, ...] = Field(
+        EXCLUDE, description="Patterns of files and folders to leave out."
+    )
+    hidden: bool = Field(False, description="Also read what begins with a dot.")
+    max_bytes: int = Field(50_000_000, gt=0, description="A larger file is reported and left out.")
+    allow_private: tuple[str, ...] = Field(
+        (), description="Names of hosts that may have an address in a private network."
+    )
+
+    @field_validator("repository", mode="before")
+    @classmethod
+    def _repository(cls, written: Any) -> Any:
+        from bot.indexing.repositories import repository_address
+
+        return repository_address(written) if isinstance(written, str) else written
+
+    @field_validator("branch")
+    @classmethod
+    def _branch(cls, written: str) -> str:
+        from bot.indexing.repositories import branch_name
+
+        return branch_name(written)
+
+
 class StructureSettings(_Settings):
     """`[splitters.NAME]` with `type = "structure"`."""
 
@@ -125,6 +163,7 @@ def bot_components() -> Iterable[Component]:
         Component(kind="loader", type="file", settings=FileSettings, make=_file),
         Component(kind="loader", type="jsonl", settings=JsonlSettings, make=_jsonl),
         Component(kind="loader", type="web", settings=WebSettings, make=_web),
+        Component(kind="loader", type="git", settings=GitSettings, make=_git),
         Component(kind="splitter", type="structure", settings=StructureSettings, make=_structure),
     )
 
@@ -134,6 +173,13 @@ def guess_type(path: Path) -> Literal["folder", "file", "jsonl"]:
     if path.is_dir():
         return "folder"
     return "jsonl" if path.suffix.lower() in JSONL else "file"
+
+
+def guess_remote(place: str) -> Literal["web", "git", ""]:
+    """Guess what an address leads to; nothing when it is a path of this machine."""
+    if place.startswith(("ssh://", "git@")) or (place.endswith(".git") and "://" in place):
+        return "git"
+    return "web" if place.startswith(("https://", "http://")) else ""
 
 
 def _folder(name: str, settings: FolderSettings, context: Context) -> object:
@@ -158,6 +204,12 @@ def _web(name: str, settings: WebSettings, context: Context) -> object:
     from bot.indexing.web import WebLoader
 
     return WebLoader(settings, context.home / "cache" / "web" / f"{name}.json")
+
+
+def _git(name: str, settings: GitSettings, context: Context) -> object:
+    from bot.indexing.git import GitLoader
+
+    return GitLoader(settings, context.home / "cache" / "git")
 
 
 def _structure(name: str, settings: StructureSettings, context: Context) -> object:

@@ -101,3 +101,26 @@ def test_a_source_that_would_be_a_mistake_is_not_added(bot, tmp_path, option, wh
     assert "Nothing was added." in done.stderr
     assert why in done.stderr
     assert (config.read_text() if config.exists() else None) == text
+
+
+@pytest.mark.parametrize(
+    ("place", "table"),
+    [
+        ("https://ex.test/guide", 'type = "web"\nurls = ["https://ex.test/guide"]'),
+        ("https://ex.test/sitemap.xml", 'type = "web"\nsitemaps = ["https://ex.test/sitemap.xml"]'),
+        ("https://ex.test/a.git", 'type = "git"\nrepository = "https://ex.test/a.git"'),
+        ("git@ex.test:a", 'type = "git"\nrepository = "git@ex.test:a"'),
+    ],
+)
+def test_an_address_becomes_a_source_of_its_type(bot, tmp_path, place, table):
+    done = bot("source", "add", "manual", place)
+    assert done.returncode == 0, done.stderr
+    assert table in (tmp_path / "bot.toml").read_text()
+    assert bot("config", "check").returncode == 0
+
+
+def test_an_address_with_a_password_is_refused(bot, tmp_path):
+    done = bot("source", "add", "manual", "https://ann:secret@ex.test/a.git")
+    assert done.returncode == 2
+    assert "must not hold" in done.stderr
+    assert not (tmp_path / "bot.toml").exists()
