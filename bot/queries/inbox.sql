@@ -120,21 +120,21 @@ returning id
 
 -- name: answers_in
 -- Every message of ours that is known in a thread, but those that answer one question.
-select coalesce(array_agg(distinct answer), '{}')
+select coalesce(array_agg(distinct answer), '{}') as found
 from inbox, unnest(answers) answer
 where channel = %(channel)s and team = %(team)s and room = %(room)s and thread = %(thread)s
     and id <> %(id)s
 
 -- name: asked
 -- How many questions somebody has asked before this one, in the last minute and day.
-select count(*) filter (where received_at > %(at)s - interval '1 minute'), count(*)
+select count(*) filter (where received_at > %(at)s - interval '1 minute') as minute, count(*) as day
 from inbox
 where channel = %(channel)s and team = %(team)s and author = %(author)s and kind = 'question'
     and state <> 'unaddressed' and received_at > %(at)s - interval '1 day' and id < %(id)s
 
 -- name: bot_turns
 -- How many questions of other bots were answered in a thread.
-select count(*) from inbox
+select count(*) as turns from inbox
 where channel = %(channel)s and team = %(team)s and room = %(room)s and thread = %(thread)s
     and payload ? 'bot' and id < %(id)s
 
@@ -178,4 +178,22 @@ select max(received_at) as at from inbox where channel = %(channel)s
 -- name: told
 -- The text of a message that was not addressed to us when it came.
 update inbox set text = %(text)s where id = %(id)s and attempt = %(attempt)s
+returning id
+
+-- name: questions_in
+-- Which messages of a thread are questions, and so are recorded as such.
+select coalesce(array_agg(ts), '{}') as found from inbox
+where channel = %(channel)s and team = %(team)s and room = %(room)s and thread = %(thread)s
+    and state <> 'unaddressed' and ts is not null
+
+-- name: trying
+-- Count the attempts at an answer that came after another; a worker that dies ends one.
+update inbox set payload = payload || jsonb_build_object(
+    'tries', coalesce((payload ->> 'tries')::int, 0) + 1)
+where id = %(id)s
+returning (payload ->> 'tries')::int as tries
+
+-- name: survived
+update inbox set payload = payload || jsonb_build_object('tries', (payload ->> 'tries')::int - 1)
+where id = %(id)s and payload ? 'tries'
 returning id

@@ -1,0 +1,112 @@
+"""What the app shows beside its answers: the App Home tab, and the comment under a bad answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import dict_row
+
+from bot_slack.access import Person
+from bot_slack.settings import SlackSettings
+
+if TYPE_CHECKING:
+    from bot import Bot
+
+COMMENT = "comment"  # the callback id of the comment's modal
+
+_SHOWN = 20  # sources on the home tab; Slack takes 100 blocks
+_WORDS = {"answered": "answered", "refused": "not found", "failed": "failed"}
+
+
+async def view(
+    bot: Bot, person: Person, recent: Sequence[Mapping[str, Any]], settings: SlackSettings
+) -> dict[str, Any]:
+    """Make the home tab: what this person may ask about, how fresh it is, what they asked."""
+    blocks: list[dict[str, Any]] = [
+        _header("What I know"),
+        *(await _sources(bot, person, settings)),
+        _header("Your recent questions"),
+    ]
+    for one in recent:
+        when = _date(one["received_at"])
+        blocks.append(
+            _plain(
+                one["text"][:300], f"{when} · {_WORDS.get(one['outcome'], one['outcome'] or '')}"
+            )
+        )
+    if not recent:
+        blocks.append(_plain("None yet. Write to me here, or mention me in a channel."))
+    return {"type": "home", "blocks": blocks}
+
+
+async def _sources(bot: Bot, person: Person, settings: SlackSettings) -> list[dict[str, Any]]:
+    from bot import settings as configuration
+    from bot.indexing.versions import QUERIES
+
+    given = [f"email:{person.email}"] if person.email else []
+    may = configuration.principals(bot.settings, given)
+    names = bot.assistant(settings.assistant).sources
+    async with bot.database.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(QUERIES["sources"])
+        found = [row for row in await cursor.fetchall() if row["name"] in names]
+    blocks = [
+        _plain(row["name"], f"{row['documents']} documents, as of {_date(row['synced_at'])}")
+        for row in found
+        if may & set(bot.settings.sources[row["name"]].readers)
+    ]
+    return blocks[:_SHOWN] or [_plain("Nothing yet that you may read.")]
+
+
+def comment_view(turn: str) -> dict[str, Any]:
+    """Make the modal that asks what was wrong with an answer."""
+    return {
+        "type": "modal",
+        "callback_id": COMMENT,
+        "private_metadata": turn,
+        "title": _text("What was wrong?"),
+        "submit": _text("Send"),
+        "close": _text("Close"),
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": "comment",
+                "optional": True,
+                "label": _text("What should the answer have said?"),
+                "element": {
+                    "type": "plain_text_input",
+                    "action_id": "text",
+                    "multiline": True,
+                    "max_length": 2000,
+                },
+            }
+        ],
+    }
+
+
+def read_comment(submitted: Mapping[str, Any]) -> tuple[str, str]:
+    """Read the modal: the turn and the comment."""
+    value = submitted["state"]["values"]["comment"]["text"].get("value") or ""
+    return submitted["private_metadata"], value.strip()
+
+
+def _header(text: str) -> dict[str, Any]:
+    return {"type": "header", "text": _text(text)}
+
+
+def _plain(text: str, context: str = "") -> dict[str, Any]:
+    """A section without markup: what people and documents wrote stays as it is."""
+    block: dict[str, Any] = {"type": "section", "text": _text(text)}
+    if context:
+        block["fields"] = [_text(context)]
+    return block
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text or " ", "emoji": False}
+
+
+def _date(at: datetime | None) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else "never"

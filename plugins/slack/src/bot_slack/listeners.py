@@ -1,0 +1,275 @@
+"""What Slack tells us: each thing is stored, and only then acknowledged.
+
+One set of listeners for Socket Mode and HTTP. An exception leaves the event without an
+acknowledgement, so that Slack delivers it again; what comes twice is stored once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from bot.errors import NotFound
+from bot.inbox import Inbox, Incoming, Place
+from bot_slack import blocks, conversations, home
+from bot_slack.settings import SlackSettings
+
+if TYPE_CHECKING:
+    from slack_bolt.async_app import AsyncApp
+
+    from bot import Bot
+    from bot_slack.answering import Answering
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+Ack = Callable[..., Awaitable[Any]]
+
+SHORTCUT = "ask_msg"
+
+
+class Listeners:
+    """Registers everything that the app listens to.
+
+    Args:
+        gone: called with a sentence when Slack says that the app may work no longer.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        inbox: Inbox,
+        answering: Answering,
+        settings: SlackSettings,
+        gone: Callable[[str], None],
+    ) -> None:
+        self._bot = bot
+        self._inbox = inbox
+        self._client = answering.client
+        self._me = answering.me
+        self._settings = settings
+        self._directory = answering.questions.directory
+        self._gone = gone
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def register(self, app: AsyncApp) -> None:
+        """Register with Bolt; the catch-all comes last, as unmatched events are never acked."""
+        app.middleware(self._ours)
+        app.event("message")(self._message)
+        app.event("app_mention")(self._mention)
+        app.event("agent_session_stopped")(self._stopped)
+        app.event("app_home_opened")(self._home_opened)
+        app.event("app_uninstalled")(self._uninstalled)
+        app.event("tokens_revoked")(self._revoked)
+        app.command(re.compile(".*"))(self._command)
+        app.shortcut(SHORTCUT)(self._shortcut)
+        app.action(blocks.FEEDBACK)(self._feedback)
+        app.action(blocks.PUBLISH)(self._publish)
+        app.action(blocks.HANDOVER)(self._hand_over)
+        app.action(re.compile(".*"))(_acknowledge)
+        app.view(home.COMMENT)(self._comment)
+        app.event(re.compile(".*"))(_unknown)
+
+    async def drain(self) -> None:
+        """Wait for what goes on behind an acknowledgement."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    async def _ours(self, body: Body, next: Ack, ack: Ack) -> Any:
+        """Take nothing of a workspace that the token does not belong to."""
+        team = body.get("team_id") or (body.get("team") or {}).get("id")
+        if team in (None, self._me.team):
+            return await next()
+        log.warning(
+            "an event of the workspace %s was left out; we belong to %s", team, self._me.team
+        )
+        return await ack()
+
+    # -- messages -------------------------------------------------------------------------------
+
+    async def _mention(self, event: Body, body: Body) -> None:
+        await self._store(conversations.asked(event, body["event_id"], self._me, self._settings))
+
+    async def _message(self, event: Body, body: Body) -> None:
+        event_id = body["event_id"]
+        match event.get("subtype"):
+            case "message_changed":
+                await self._edited(event, event_id)
+            case "message_deleted":
+                place = conversations.deleted(event, self._me)
+                if place is not None:
+                    await self._inbox.remove(place, event_id)
+            case _:
+                await self._store(conversations.asked(event, event_id, self._me, self._settings))
+
+    async def _edited(self, event: Body, event_id: str) -> None:
+        asked = conversations.edited(event, event_id, self._me, self._settings)
+        message = event.get("message") or {}
+        if asked is None and message.get("edited") and message.get("user") != self._me.user:
+            # Without our mention any more: what was asked before stays a question.
+            place = conversations.place_of({**message, "channel": event["channel"]}, self._me)
+            incoming = Incoming(
+                event=event_id, place=place, key="", author=message.get("user", ""),
+                text=message.get("text") or "", edited=message["edited"]["ts"],
+            )  # fmt: skip
+            await self._inbox.edit(incoming)
+        elif asked is not None and await self._inbox.edit(asked.incoming) is None:
+            await self._store(asked)
+
+    async def _store(self, asked: conversations.Asked | None) -> None:
+        if asked is not None:
+            await self._inbox.store(
+                asked.incoming, addressed=asked.addressed, follows=asked.follows
+            )
+
+    async def _stopped(self, event: Body) -> None:
+        room = event.get("channel_id") or event.get("channel") or ""
+        place = self._place(room, event.get("thread_ts") or "")
+        answers = [str(ts) for ts in event.get("streaming_message_ts") or ()]
+        await self._inbox.stop(place, answers)
+
+    # -- commands, shortcuts, buttons -----------------------------------------------------------
+
+    async def _command(self, body: Body, ack: Ack) -> None:
+        text = body.get("text", "").strip()
+        if not text:
+            await ack(f"Write a question after it: `{body['command']} How do I …?`")
+            return
+        trigger = body["trigger_id"]
+        place = self._place(body["channel_id"], f"command:{trigger}")
+        await self._inbox.store(
+            Incoming(
+                event=f"command:{trigger}",
+                place=place,
+                key=conversations.key(place),
+                author=body["user_id"],
+                text=text,
+                details={"private": True, "response_url": body.get("response_url", "")},
+            ),
+            addressed=True,
+        )
+        await ack("One moment …")
+
+    async def _shortcut(self, body: Body, ack: Ack) -> None:
+        message, user = body["message"], body["user"]["id"]
+        event = {**message, "channel": body["channel"]["id"], "user": user, "type": "app_mention"}
+        event.pop("bot_id", None)
+        event.pop("subtype", None)
+        trigger = f"shortcut:{body['trigger_id']}"
+        asked = conversations.asked(event, trigger, self._me, self._settings)
+        stored = asked is not None and await self._inbox.store(asked.incoming, addressed=True)
+        await ack()
+        if not stored:
+            self._behind(
+                self._say(event["channel"], user, "I was asked this already; see its thread.")
+            )
+
+    async def _feedback(self, body: Body, ack: Ack) -> None:
+        value = json.loads(body["actions"][0]["value"])
+        turn, good = str(value["turn"]), bool(value["good"])
+        try:
+            await self._bot.feedback(turn, good, author=self._author(body))
+        except NotFound:
+            await ack()
+            return
+        await ack()
+        if not good:
+            view = home.comment_view(turn)
+            self._behind(self._client.views_open(trigger_id=body["trigger_id"], view=view))
+
+    async def _comment(self, body: Body, ack: Ack) -> None:
+        turn, comment = home.read_comment(body["view"])
+        if comment:
+            author = self._author(body)
+            await self._bot.feedback(turn, False, author=author, comment=comment)
+        await ack()
+
+    async def _publish(self, body: Body, ack: Ack) -> None:
+        await self._do("publish", body, self._room_of(body))
+        await ack()
+
+    async def _hand_over(self, body: Body, ack: Ack) -> None:
+        if self._settings.handover is not None:
+            await self._do("handover", body, self._settings.handover)
+        await ack()
+
+    async def _do(self, kind: str, body: Body, room: str) -> None:
+        """Store what a button asks for; pressed twice it is done once."""
+        turn = str(body["actions"][0]["value"])
+        container = body.get("container") or {}
+        thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts") or ""
+        place = self._place(room, thread if kind == "publish" else f"{kind}:{turn}")
+        details = {"turn": turn, "from": self._room_of(body), "thread": thread}
+        await self._inbox.store(
+            Incoming(
+                event=f"{kind}:{turn}",
+                place=place,
+                key=f"{conversations.key(place)}/{kind}",
+                author=body["user"]["id"],
+                text="",
+                kind=kind,
+                details=details,
+            ),
+            addressed=True,
+        )
+
+    # -- the app itself -------------------------------------------------------------------------
+
+    async def _home_opened(self, event: Body) -> None:
+        if event.get("tab", "home") == "home":
+            self._behind(self._show_home(event["user"]))
+
+    async def _show_home(self, user: str) -> None:
+        person = await self._directory.person(user)
+        place = self._place("", "")
+        recent = await self._inbox.recent(place, user)
+        view = await home.view(self._bot, person, recent, self._settings)
+        await self._client.views_publish(user_id=user, view=view)
+
+    async def _uninstalled(self) -> None:
+        self._gone("The app was uninstalled from the workspace; install it again.")
+
+    async def _revoked(self, event: Body) -> None:
+        if self._me.user in ((event.get("tokens") or {}).get("bot") or ()):
+            self._gone("Slack has revoked bot_token; install the app again and set the new one.")
+
+    # -- shared ---------------------------------------------------------------------------------
+
+    def _place(self, room: str, thread: str) -> Place:
+        me = self._me
+        return Place(channel=me.channel, team=me.team, room=room, thread=thread, ts=None)
+
+    def _author(self, body: Body) -> str:
+        return f"{self._me.team}/{body['user']['id']}"
+
+    def _room_of(self, body: Body) -> str:
+        container = body.get("container") or {}
+        return str(container.get("channel_id") or (body.get("channel") or {}).get("id") or "")
+
+    async def _say(self, room: str, user: str, text: str) -> None:
+        await self._client.chat_postEphemeral(channel=room, user=user, text=text)
+
+    def _behind(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do what may fail without harm, after the acknowledgement."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:
+                log.warning("Slack was not told: %s", error)
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _acknowledge(ack: Ack) -> None:
+    await ack()
+
+
+async def _unknown(event: Body) -> None:
+    log.debug("an event of type %s is nothing to us", event.get("type"))
