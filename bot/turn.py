@@ -181,10 +181,14 @@ class Delta:
         notice: something the person should know that is no part of the answer.
         refusal: True when the generator declines to answer; `text` then says so.
         verbatim: `text` is quoted as it stands, so that `[1]` in it is no marker.
+        reasoning: how the model came to it; no part of the answer, shown when somebody asks.
+        passages: found while generating; markers go on after the last one of the prompt's.
     """
 
     text: str = ""
     verbatim: bool = False
+    reasoning: str = ""
+    passages: tuple[Passage, ...] = ()
     usage: Usage | None = None
     notice: str = ""
     refusal: bool = False
@@ -212,6 +216,7 @@ class Answer:
         timings: milliseconds by step; `total` is the whole turn.
         notices: what did not work and was left out, one sentence each.
         error: what failed, for operators; never shown to the person who asked.
+        reasoning: how the model came to it; no part of the answer, and not recorded.
     """
 
     turn: str
@@ -223,6 +228,7 @@ class Answer:
     usage: Usage | None = None
     notices: tuple[str, ...] = ()
     error: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
