@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 from bot import dispatch, record, schema
 from bot import settings as configuration
 from bot.components import Components
-from bot.conversation import Limits, Machinery, Run
+from bot.conversation import Run
 from bot.database import Database
 from bot.errors import NotFound, UsageError
 from bot.indexing import versions
+from bot.machinery import Limits, Machinery
 from bot.plugins import Kind, Plugins
 from bot.text import storable
 from bot.turn import (
@@ -345,6 +346,7 @@ class Bot:
             manager=self.plugins.manager,
             database=self.database,
             resolve=self._components.named,
+            embed=self._components.embed,
             limits=self._limits,
         )
 

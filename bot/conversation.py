@@ -11,18 +11,19 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import pluggy
-
-from bot import dispatch, followup, prompt, ranking, record
+from bot import curated, dispatch, followup, prompt, ranking, record
 from bot.citation import CitationStream
-from bot.database import Database
+from bot.curated import Curated
 from bot.errors import BotError, GenerationError, HookFailed
+from bot.machinery import Limits as Limits
+from bot.machinery import Machinery as Machinery
+from bot.phrases import phrases
 from bot.plugins import Kind
 from bot.turn import (
     Answer,
@@ -42,39 +43,8 @@ from bot.turn import (
 log = logging.getLogger(__name__)
 
 APOLOGY = "Sorry, I could not answer that. Whoever runs me can look it up by the reference {id}."
+CURATED = "curated"  # what is recorded as the generator of an approved answer
 STOPPED = "stopped before the end of the answer"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long a turn waits, in seconds, and how much it takes.
-
-    Attributes:
-        hook: for any hook that has no limit of its own.
-        retrieve: for each retriever.
-        token: for a generator's next token, the first one included.
-        question: characters of a question; what is beyond is cut, and the answer says so.
-    """
-
-    hook: float = 5.0
-    retrieve: float = 10.0
-    token: float = 120.0
-    question: int = 8_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machinery:
-    """What the loop works with.
-
-    Attributes:
-        resolve: makes the component of a kind and name, and returns its plugin name. It raises
-            a `BotError` when there is none.
-    """
-
-    manager: pluggy.PluginManager
-    database: Database
-    resolve: Callable[[Kind, str], Awaitable[str]]
-    limits: Limits = Limits()
 
 
 class Run:
@@ -95,6 +65,7 @@ class Run:
         self._timings: dict[str, float] = {}
         self._usage: Usage | None = None
         self._refused = False
+        self._generator = turn.assistant.generator
         self._said = CitationStream(())
         self._begun = time.perf_counter()
 
@@ -104,8 +75,9 @@ class Run:
         error = ""
         try:
             yield Status("Searching")
-            passages = await self.passages()
-            async with aclosing(self._generate(passages)) as events:
+            approved = await self._curated()
+            stream = self._quote(approved) if approved else self._answer()
+            async with aclosing(stream) as events:
                 async for event in events:
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
@@ -119,6 +91,40 @@ class Run:
             yield Failed(APOLOGY.format(id=self.turn.id), self.turn.id, answer)
         else:
             yield Finished(answer)
+
+    async def _curated(self) -> Curated | None:
+        """Look for an approved answer to a question that stands alone."""
+        embed = self._with.embed
+        if embed is None or self.turn.filters or followup.leans(self.turn):
+            return None
+        begun = time.perf_counter()
+        try:
+            found: Curated | None = await dispatch.within(
+                curated.find(self._with.database, self.turn, embed), self._limits.retrieve
+            )
+        except Exception as error:  # the sources may still answer
+            log.warning("curated answers: %s", error, exc_info=error)
+            self._left_out("The search for curated answers", dispatch.describe(error))
+            return None
+        self._timings["curated"] = self._elapsed(begun)
+        return found
+
+    async def _quote(self, approved: Curated) -> AsyncGenerator[Event]:
+        """Say an approved answer, and that it is one."""
+        self._generator = CURATED
+        await self._tell("bot_turn_started", turn=self.turn)
+        yield Status("Answering")
+        note = phrases(self.turn.question).approved.format(question=approved.question)
+        self._timings["first_text"] = self._elapsed(self._begun)
+        yield TextDelta(self._said.feed(f"{approved.answer}\n\n{note}", verbatim=True))
+        if text := self._said.end():
+            yield TextDelta(text)
+
+    async def _answer(self) -> AsyncGenerator[Event]:
+        passages = await self.passages()
+        async with aclosing(self._generate(passages)) as events:
+            async for event in events:
+                yield event
 
     async def passages(self) -> list[Passage]:
         """Search and rank: the first three steps, alone what `bot search` shows.
@@ -284,7 +290,7 @@ class Run:
             outcome=outcome,
             text=self._said.text.strip(),
             citations=self._said.citations(),
-            generator=self.turn.assistant.generator,
+            generator=self._generator,
             timings=MappingProxyType(self._timings),
             usage=self._usage,
             notices=self.notices,

@@ -54,6 +54,12 @@ def queries(turn: Turn) -> list[str]:
     return [f"{turn.question} {subject}".strip()]
 
 
+def leans(turn: Turn) -> bool:
+    """Whether a question means nothing without what was said before it."""
+    asked = any(message.role == "user" for message in turn.conversation.history)
+    return asked and _points_back(turn.question)
+
+
 def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
     """Return the question, and what was said before it, each with how much it counts.
 

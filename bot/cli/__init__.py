@@ -15,6 +15,7 @@ from bot import __version__
 from bot.cli.session import PrintableHandler, Session
 
 COMMANDS = {
+    "answers": "Keep approved answers.",
     "ask": "Answer one question, with sources.",
     "chat": "Talk in the terminal.",
     "config": "Check and show the configuration.",

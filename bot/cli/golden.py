@@ -41,6 +41,7 @@ async def add(
     readers: tuple[str, ...],
 ) -> int:
     """Add one question, or replace what was known about it."""
+    from bot.cli.output import principals
     from bot.errors import UsageError
     from bot.evaluation.golden import Golden
     from bot.text import storable
@@ -52,7 +53,7 @@ async def add(
         question=text,
         sources=dict.fromkeys(map(storable, sources), 1),
         answer=storable(answer).strip(),
-        readers=_readers(readers),
+        readers=principals(readers),
     )
     async with session.bot() as bot:
         await _put(bot, [one])
@@ -76,6 +77,7 @@ async def import_(
     qrels). A line is {"question": …, "sources": [ID, …] or {ID: GRADE, …}, "answer": …,
     "readers": […]}.
     """
+    from bot.cli.output import principals
     from bot.errors import UsageError
     from bot.evaluation import golden
 
@@ -91,7 +93,7 @@ async def import_(
                     err=True,
                 )
         else:
-            questions = _read(path, _readers(readers))
+            questions = _read(path, principals(readers))
         await _put(bot, questions)
     return 0
 
@@ -163,17 +165,6 @@ def _read(path: Path, readers: frozenset[Principal]) -> list[Golden]:
             return list(read_jsonl(lines, readers))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}); give another file.") from None
-
-
-def _readers(given: Sequence[str]) -> frozenset[Principal]:
-    from bot.errors import UsageError
-    from bot.settings import principal
-    from bot.turn import EVERYONE
-
-    try:
-        return frozenset(map(principal, given)) or frozenset({EVERYONE})
-    except ValueError as error:
-        raise UsageError(f"{error}.") from None
 
 
 async def _put(bot: Bot, questions: Sequence[Golden]) -> None:

@@ -13,7 +13,16 @@ import click
 
 from bot.errors import UsageError
 from bot.text import printable
-from bot.turn import Answer, Citation, Event, Failed, Finished, TextDelta
+from bot.turn import (
+    EVERYONE,
+    Answer,
+    Citation,
+    Event,
+    Failed,
+    Finished,
+    Principal,
+    TextDelta,
+)
 
 _INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -121,6 +130,20 @@ def filters(where: Sequence[str]) -> dict[str, tuple[str, ...]]:
             raise UsageError(f"--where takes KEY=VALUE, not {one!r}.")
         found[key] = (*found.get(key, ()), value)
     return found
+
+
+def principals(given: Sequence[str]) -> frozenset[Principal]:
+    """Read `--readers`: who may read something, everyone when nobody is named.
+
+    Raises:
+        UsageError: one of them is no principal.
+    """
+    from bot.settings import principal
+
+    try:
+        return frozenset(map(principal, given)) or frozenset({EVERYONE})
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
 
 
 def _cell(value: Any) -> str:

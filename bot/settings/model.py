@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from bot.conversation import Limits
+from bot.machinery import Limits
 from bot.plugins import Kind
 from bot.settings.mistakes import Mistake
 from bot.settings.places import Origin

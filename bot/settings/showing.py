@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 from pydantic_core import to_jsonable_python
 
-from bot.conversation import Limits
+from bot.machinery import Limits
 from bot.plugins import Component, Kind
 from bot.settings.model import TABLES, ComponentTable, Settings, SourceTable
 from bot.settings.places import Key, dotted
