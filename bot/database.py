@@ -4,6 +4,7 @@ errors become ours."""
 from __future__ import annotations
 
 import re
+import secrets
 import select
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -50,6 +51,9 @@ class Database:
     Args:
         server: the embedded server to start and stop with this object, or
         conninfo: how to reach any other, as a URL or as libpq's keywords.
+
+    Attributes:
+        name: what `pg_stat_activity` calls its connections.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Database:
         timeout: float = 10.0,
     ) -> None:
         self.server = server
+        self.name = f"domainbot {secrets.token_hex(4)}"
         self._conninfo = conninfo
         self._size = size
         self._timeout = timeout
@@ -83,7 +88,7 @@ class Database:
             min_size=1,
             max_size=self._size,
             timeout=self._timeout,
-            kwargs={"autocommit": True, "application_name": "domainbot"},
+            kwargs={"autocommit": True, "application_name": self.name},
             check=_check,
             open=False,
         )

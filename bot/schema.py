@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -34,6 +34,25 @@ def core_migrations() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema's history.
+
+    Attributes:
+        id: begins with the distribution's name and a dot.
+        state: `applied`; `missing` in the database; `unknown` to this code, which is older;
+            `foreign` when it is applied and its plugin is not here.
+    """
+
+    id: str
+    state: Literal["applied", "missing", "unknown", "foreign"]
+
+    @property
+    def distribution(self) -> str:
+        """Whose it is."""
+        return _distribution(self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaState:
     """Which migrations are missing, and which the database has that this code does not know."""
 
@@ -45,21 +64,34 @@ class SchemaState:
         return not self.missing and not self.unknown
 
 
+def compared(applied: Collection[str], folders: Iterable[Path]) -> list[Migration]:
+    """List the migrations of the given folders, in order, then what else has been applied."""
+    known = [migration for folder in folders for migration in _ids(folder)]
+    ours = {_distribution(migration) for migration in known}
+    return [Migration(m, "applied" if m in applied else "missing") for m in known] + [
+        Migration(m, "unknown" if _distribution(m) in ours else "foreign")
+        for m in sorted(set(applied) - set(known))
+    ]
+
+
+async def history(connection: Connection, folders: Iterable[Path]) -> list[Migration]:
+    """Compare the database's migrations with those of the given folders."""
+    try:
+        cursor = await connection.execute("select migration_id from _yoyo_migration")
+    except errors.UndefinedTable:
+        return compared((), folders)
+    return compared([row[0] for row in await cursor.fetchall()], folders)
+
+
 async def state(connection: Connection, folders: Iterable[Path]) -> SchemaState:
     """Compare the database's migrations with those of the given folders.
 
     Migrations of plugins that are not here (another distribution's prefix) are left alone.
     """
-    known = [migration for folder in folders for migration in _ids(folder)]
-    try:
-        cursor = await connection.execute("select migration_id from _yoyo_migration")
-    except errors.UndefinedTable:
-        return SchemaState(missing=tuple(known), unknown=())
-    applied = {row[0] for row in await cursor.fetchall()}
-    ours = {_distribution(migration) for migration in known}
+    found = await history(connection, folders)
     return SchemaState(
-        missing=tuple(m for m in known if m not in applied),
-        unknown=tuple(sorted(m for m in applied - set(known) if _distribution(m) in ours)),
+        missing=tuple(one.id for one in found if one.state == "missing"),
+        unknown=tuple(one.id for one in found if one.state == "unknown"),
     )
 
 

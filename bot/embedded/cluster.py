@@ -58,6 +58,7 @@ class Cluster:
         self.control = self.folder / "control.lock"
         self.clients = self.folder / "clients.lock"
         self._data = self.folder / "data"
+        self._before = self.folder / "data-before"  # during the moment in which it is replaced
         self._log = self.folder / "server.log"
         # Held by the server's own processes, so it tells whether any of them is left.
         self._running = self.folder / "server.lock"
@@ -98,6 +99,7 @@ class Cluster:
         """
         if self.alive():
             return
+        self.recover()
         account = server_account(self._data)
         self._admit(account)
         if not self._data.exists():
@@ -115,6 +117,38 @@ class Cluster:
         """
         self._end()
         sockets.discard(self.folder)
+
+    # -- another major version ------------------------------------------------------------------
+
+    def major(self) -> int | None:
+        """The major version of PostgreSQL that made the data; None before there is any."""
+        try:
+            return int((self._data / "PG_VERSION").read_text())
+        except FileNotFoundError:
+            return None
+
+    def swap(self, other: Cluster) -> Path:
+        """Take the data of another stopped cluster on the same disk; return where the old is."""
+        self._data.rename(self._before)
+        locks.sync_folder(self.folder)
+        other._data.rename(self._data)
+        locks.sync_folder(self.folder)
+        return self._put_aside()
+
+    def recover(self) -> None:
+        """Finish what was killed within `swap`: without new data, the old is in force."""
+        if self._before.exists():
+            if self._data.exists():
+                self._put_aside()
+            else:
+                self._before.rename(self._data)
+
+    def _put_aside(self) -> Path:
+        major = (self._before / "PG_VERSION").read_text().strip()
+        kept = self.folder / f"data-{major}-{time.strftime('%Y%m%d-%H%M%S')}"
+        self._before.rename(kept)
+        locks.sync_folder(self.folder)
+        return kept
 
     # -- the folder -----------------------------------------------------------------------------
 
@@ -183,8 +217,7 @@ class Cluster:
 
     def _launch(self, account: Account) -> None:
         """Start the server in a session of its own and wait until it takes connections."""
-        major = int((self._data / "PG_VERSION").read_text())
-        program = programs(major, account, self.folder) / "postgres"
+        program = programs(self.major() or NEWEST, account, self.folder) / "postgres"
         settings = configuration.write(self.folder, self._data, account)
         if self._log.exists() and self._log.stat().st_size > _LOG_SIZE:
             self._log.rename(self._log.with_suffix(".log.1"))

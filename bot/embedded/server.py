@@ -27,6 +27,11 @@ def default_home(environ: Mapping[str, str]) -> Path:
     return Path(folder, "domainbot") if folder else user_data_path("domainbot", appauthor=False)
 
 
+def absolute(home: Path) -> Path:
+    """Write a home in full, without following links."""
+    return Path(os.path.abspath(home.expanduser()))
+
+
 class EmbeddedServer:
     """A client of the PostgreSQL server in a home.
 
@@ -38,7 +43,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, home: Path) -> None:
-        self._cluster = Cluster(Path(os.path.abspath(home.expanduser())))
+        self._cluster = Cluster(absolute(home))
         self._client: int | None = None
         self._mutex = threading.Lock()  # a cancelled call's thread runs on: stop() waits for it
 
