@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.document import Chunk as Chunk
     from bot.document import Document as Document
     from bot.document import Found as Found
+    from bot.document import PersonalData as PersonalData
     from bot.document import Piece as Piece
     from bot.document import Skipped as Skipped
     from bot.document import Source as Source
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "bot.app": ("Bot",),
-    "bot.document": ("Chunk", "Document", "Found", "Piece", "Skipped", "Source"),
+    "bot.document": (
+        "Chunk", "Document", "Found", "PersonalData", "Piece", "Skipped", "Source",
+    ),
     "bot.hookspecs": ("hookimpl",),
     "bot.plugins": ("Component", "Context"),
     "bot.settings": ("Secret",),

@@ -89,6 +89,15 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalData:
+    """Personal data in a text: a span, and its kind (`email`, `phone`, …), which replaces it."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """What a splitter makes of a document: a span of its text, and the headings above it."""
 

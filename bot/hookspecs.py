@@ -18,7 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from bot.document import Chunk, Document, Found, IndexVersion, Piece, Purpose, Skipped, Source, Span
+from bot.document import (
+    Chunk,
+    Document,
+    Found,
+    IndexVersion,
+    PersonalData,
+    Piece,
+    Purpose,
+    Skipped,
+    Source,
+    Span,
+)
 from bot.turn import Answer, Delta, Feedback, Passage, Prompt, Turn
 
 if TYPE_CHECKING:
@@ -168,6 +179,23 @@ def bot_load(source: Source) -> AsyncIterator[Document | Found | Skipped]:  # ty
     Yield each document once. An iterator that ends without an error has told everything: what it
     did not yield is deleted from the index. Raise `bot.errors.SourceError` when the source cannot
     be read: then nothing is deleted.
+    """
+
+
+@hookspec
+def bot_personal_data(text: str) -> Sequence[PersonalData]:  # type: ignore[empty-body]
+    """Return where personal data stands in a text: e-mail addresses, names, accounts, …
+
+    Called on every text of a document whose source is to be redacted (`redact`), before anything
+    of it is stored. What all implementations find is replaced. A failure keeps the document out.
+    """
+
+
+@hookspec
+def bot_personal_kinds() -> Sequence[str]:  # type: ignore[empty-body]
+    """Return the kinds of personal data that `bot_personal_data` of the same plugin finds.
+
+    A source that asks for a kind nobody finds is not read.
     """
 
 

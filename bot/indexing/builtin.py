@@ -1,4 +1,4 @@
-"""The built-in components: the loaders, and the structure splitter.
+"""The built-in components: the loaders, the structure splitter, a detector of personal data.
 
 A plugin like any other, registered as `builtin`; what needs time to import is imported by the
 factories.
@@ -6,12 +6,13 @@ factories.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from bot.document import PersonalData
 from bot.hookspecs import hookimpl
 from bot.plugins import Component, Context
 
@@ -166,6 +167,20 @@ def bot_components() -> Iterable[Component]:
         Component(kind="loader", type="git", settings=GitSettings, make=_git),
         Component(kind="splitter", type="structure", settings=StructureSettings, make=_structure),
     )
+
+
+@hookimpl
+def bot_personal_data(text: str) -> Sequence[PersonalData]:
+    from bot.indexing.personal import personal_data
+
+    return personal_data(text)
+
+
+@hookimpl
+def bot_personal_kinds() -> Sequence[str]:
+    from bot.indexing.personal import KINDS
+
+    return KINDS
 
 
 def guess_type(path: Path) -> Literal["folder", "file", "jsonl"]:
