@@ -1,0 +1,5 @@
+from bot.testing.conformance import GeneratorConformance
+
+
+class TestExtractive(GeneratorConformance):
+    plugin = "extractive"
