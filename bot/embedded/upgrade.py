@@ -61,8 +61,10 @@ async def _carried_over(
     cluster: Cluster, control: int, old: int, told: Callable[[str], None]
 ) -> Upgraded:
     work = cluster.folder / "upgrade"
-    if work.exists():  # an upgrade was killed; its server may still run
-        await asyncio.to_thread(Cluster(work).down)
+    if work.exists():  # an upgrade was killed
+        unfinished = Cluster(work)
+        if unfinished.major() is not None:  # its server may still run
+            await asyncio.to_thread(unfinished.down)
         await asyncio.to_thread(shutil.rmtree, work)
     work.mkdir(mode=0o700)
     try:
