@@ -55,6 +55,19 @@ class FolderSettings(_Settings):
     max_bytes: int = Field(50_000_000, gt=0, description="A larger file is reported and left out.")
 
 
+class CommunitySettings(FolderSettings):
+    """`[sources.NAME]` with `type = "community"`."""
+
+    include: tuple[str, ...] = Field(description="Patterns of the files to read.")
+    loader: str = Field(
+        pattern=r"^[A-Z]\w*Loader$",
+        description="The class of `langchain_community.document_loaders` that reads one file.",
+    )
+    options: dict[str, Any] = Field(
+        {}, description="What it is made with, besides the file's path."
+    )
+
+
 class JsonlSettings(_Settings):
     """`[sources.NAME]` with `type = "jsonl"`."""
 
@@ -165,6 +178,7 @@ def bot_components() -> Iterable[Component]:
         Component(kind="loader", type="jsonl", settings=JsonlSettings, make=_jsonl),
         Component(kind="loader", type="web", settings=WebSettings, make=_web),
         Component(kind="loader", type="git", settings=GitSettings, make=_git),
+        Component(kind="loader", type="community", settings=CommunitySettings, make=_community),
         Component(kind="splitter", type="structure", settings=StructureSettings, make=_structure),
     )
 
@@ -225,6 +239,23 @@ def _git(name: str, settings: GitSettings, context: Context) -> object:
     from bot.indexing.git import GitLoader
 
     return GitLoader(settings, context.home / "cache" / "git")
+
+
+def _community(name: str, settings: CommunitySettings, context: Context) -> object:
+    from functools import partial
+    from importlib.util import find_spec
+
+    from bot.errors import PluginError
+    from bot.indexing.files import FolderLoader
+    from bot.indexing.sandbox import read_with
+
+    if find_spec("langchain_community") is None:
+        raise PluginError(
+            "The sources of the type 'community' need langchain-community; install it with "
+            "`pip install 'domainbot[community]'`."
+        )
+    wanted = {"name": settings.loader, "options": settings.options}
+    return FolderLoader(settings, partial(read_with, wanted), repr(wanted))
 
 
 def _structure(name: str, settings: StructureSettings, context: Context) -> object:

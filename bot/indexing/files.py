@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import quote
 
 from bot.dispatch import in_thread
@@ -23,6 +23,7 @@ from bot.indexing.patterns import matcher
 from bot.indexing.sandbox import read_bytes
 
 T = TypeVar("T")
+Extract: TypeAlias = Callable[[str, bytes, str], Document]
 
 _STRETCH = 0.05  # seconds of listing on a thread before the event loop sees it
 _UNREADABLE_NAMED = 3
@@ -53,10 +54,18 @@ class FolderLoader:
 
     Links that lead out of the folder are not followed, nor are links to folders: what they lead
     to inside the folder is found by its own name.
+
+    Args:
+        extract: makes a document of a key, a file's bytes and an address.
+        stamp: goes into the fingerprints: another one makes all be read again.
     """
 
-    def __init__(self, settings: FolderSettings) -> None:
+    def __init__(
+        self, settings: FolderSettings, extract: Extract = read_bytes, stamp: str = ""
+    ) -> None:
         self._settings = settings
+        self._extract = extract
+        self._stamp = stamp
         self._included = matcher(settings.include)
         self._excluded = matcher(settings.exclude)
 
@@ -122,6 +131,8 @@ class FolderLoader:
             yield Skipped(where=storable_key(key), reason=why)
             return
         if linked_folder:
+            if _inside(os.path.realpath(root / key), root / os.path.dirname(key)):
+                yield Skipped(where=storable_key(key), reason="is a link to a folder around it")
             return
         if key != storable_key(key):
             yield Skipped(
@@ -144,7 +155,8 @@ class FolderLoader:
         else:
             uri = joined(self._settings.url, key) or (root / key).as_uri()
             limit = self._settings.max_bytes
-            yield _found(key, status, uri, partial(_read, root / key, key, uri, limit, real))
+            read = partial(_read, root / key, key, uri, limit, real, self._extract)
+            yield _found(key, status, uri + self._stamp, read)
 
 
 async def ahead(items: Iterator[T]) -> AsyncIterator[T]:
@@ -195,7 +207,9 @@ def _found(key: str, status: os.stat_result, uri: str, read: Callable[[], Docume
     return Found(key=key, fingerprint=fingerprint, read=partial(in_thread, read))
 
 
-def _read(path: Path, key: str, uri: str, limit: int, inside: str = "") -> Document:
+def _read(
+    path: Path, key: str, uri: str, limit: int, inside: str = "", extract: Extract = read_bytes
+) -> Document:
     try:
         if inside and not _inside(inside, path):
             raise DocumentError("It has become a link that leads out of the folder.")
@@ -207,7 +221,7 @@ def _read(path: Path, key: str, uri: str, limit: int, inside: str = "") -> Docum
         raise DocumentError(
             f"It has more than {limit:,} bytes; raise `max_bytes`, or leave it out with `exclude`."
         )
-    return read_bytes(key, data, uri)
+    return extract(key, data, uri)
 
 
 def _inside(real: str, path: Path) -> bool:

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -53,13 +54,23 @@ class Sandbox:
         self._idle: threading.Timer | None = None
         self._done = 0
 
-    def extract(self, key: str, data: bytes, uri: str, charset: str = "") -> Document:
-        """Read a document as `bot.indexing.formats.extract` does.
+    def extract(
+        self,
+        key: str,
+        data: bytes,
+        uri: str,
+        charset: str = "",
+        loader: Mapping[str, Any] | None = None,
+    ) -> Document:
+        """Read a document as `bot.indexing.formats.extract` does, or with another's loader.
+
+        Args:
+            loader: what `bot.indexing.formats.community.extract` takes: `name` and `options`.
 
         Raises:
             DocumentError: it cannot be read, or takes too much memory or time.
         """
-        asked = {"key": key, "uri": uri, "charset": charset, "size": len(data)}
+        asked = {"key": key, "uri": uri, "charset": charset, "size": len(data), "loader": loader}
         with self._lock:
             if self._idle is not None:
                 self._idle.cancel()
@@ -200,3 +211,12 @@ def read_bytes(key: str, data: bytes, uri: str, charset: str = "") -> Document:
     """
     read = _shared.extract if parsed(key) else extract
     return read(key, data, uri, charset)
+
+
+def read_with(loader: Mapping[str, Any], key: str, data: bytes, uri: str) -> Document:
+    """Make a document of a file's bytes with one of langchain-community's loaders.
+
+    Raises:
+        DocumentError: it cannot be read, or takes too much memory or time.
+    """
+    return _shared.extract(key, data, uri, loader=loader)

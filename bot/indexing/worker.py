@@ -37,10 +37,13 @@ def _reply(replies: BinaryIO, answer: dict[str, Any]) -> None:
 
 def _read(asked: dict[str, Any], data: bytes, characters: int) -> dict[str, Any]:
     from bot.errors import DocumentError
-    from bot.indexing.formats import extract
+    from bot.indexing.formats import community, extract
 
     try:
-        document = extract(asked["key"], data, asked["uri"], asked["charset"])
+        if loader := asked.get("loader"):
+            document = community.extract(asked["key"], data, asked["uri"], **loader)
+        else:
+            document = extract(asked["key"], data, asked["uri"], asked["charset"])
     except DocumentError as error:
         return {"error": str(error)}
     except (MemoryError, RecursionError):

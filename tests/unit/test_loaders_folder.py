@@ -85,6 +85,7 @@ async def test_links_out_of_the_folder_are_not_followed_and_loops_do_not_hang(tm
         "folder": "is a link that leads out of the folder",
         "self.md": "is a link that leads nowhere",
         "nowhere.md": "is a link that leads nowhere",
+        "loop": "is a link to a folder around it",
     }
 
 
