@@ -56,6 +56,22 @@ def test_filters_by_metadata(handbook):
     assert [passage["id"] for passage in result["passages"]] == ["canteen-7"]
 
 
+def test_search_explains_why_each_passage_was_found(handbook):
+    asked = ("search", "--explain", "-k", "1", "When do passwords expire?")
+    plain, as_json = handbook.each(asked, (*asked, "--json"))
+    head, why, *_, queries, took = plain.stdout.splitlines()
+    assert head.startswith("1. Passwords")
+    for told in ("lexical rank 1", "vector rank 1", "cosine 0.", "terms password expir"):
+        assert told in why
+    assert queries == "Searched for: When do passwords expire?"
+    assert took.startswith("Milliseconds: ")
+    found = json.loads(as_json.stdout)
+    evidence = found["passages"][0]["evidence"]
+    assert (evidence["lexical_rank"], evidence["vector_rank"]) == (1, 1)
+    assert evidence["terms"] == ["password", "expir"]
+    assert {"queries", "retrieve", "rank", "retrieve.embed"} <= set(found["timings"])
+
+
 def test_a_chinese_question_finds_a_chinese_document(handbook):
     answer = handbook.json("ask", "--json", "打印机的密码是什么?")
     assert answer["outcome"] == "answered"
