@@ -4,7 +4,7 @@ import pytest
 import tiny
 from bot_transformers.chat import Chat
 from bot_transformers.text import Text
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bot.errors import GenerationError
@@ -37,6 +37,7 @@ def streamed(text, stops=(), thinking=False):
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60))
 def test_pieces_make_up_the_text(text):
+    assume("think>" not in text)
     decoded = WORDS.decode(WORDS.encode(text, add_special_tokens=False), skip_special_tokens=True)
     assert streamed(text)[0] == decoded.lstrip()
 
@@ -114,3 +115,8 @@ def test_the_end_of_an_answer_is_found_in_the_template(chat):
     assert chat.tokenizer.convert_tokens_to_ids("<|im_end|>") in ends
     assert chat.tokenizer.convert_tokens_to_ids("<|end|>") in ends
     assert chat.tokenizer.pad_token_id not in ends
+
+
+def test_an_answer_about_thoughts_is_shown_whole():
+    text = "Write <think> and </think> around them."
+    assert streamed(text)[:2] == (text, "")

@@ -53,11 +53,9 @@ async def add(
         allowed = [principal(one) for one in readers] or ["everyone"]
     except ValueError as error:
         raise UsageError(f"--readers {error}.") from None
-    place = Path(base).expanduser()
-    model = str(place.absolute()) if place.is_dir() else base
     async with session.bot() as bot:
         version = await registry.add(
-            bot.database, name, folder, model, readers=allowed, note=note
+            bot.database, name, folder, _placed(base), readers=allowed, note=note
         )  # fmt: skip
     click.echo(f"{name} {version} is registered.")
 
@@ -101,3 +99,9 @@ async def drop(session: Session, name: str, version: int, yes: bool) -> None:
     async with session.bot() as bot:
         await registry.drop(bot.database, name, version)
     click.echo(f"{name} {version} is deleted.")
+
+
+def _placed(base: str) -> str:
+    """A folder's whole path; any other name as it is."""
+    place = Path(base).expanduser()
+    return str(place.absolute()) if place.is_dir() else base

@@ -2,7 +2,8 @@
 
 LoRA (Hu et al., 2021) with rsLoRA's scaling and patterns of ranks, DoRA (Liu et al., 2024) and
 AdaLoRA (Zhang et al., 2023) become one form: `y + (m - 1) ⊙ (y - bias) + x A B`, where y is the
-base's own output. Prompt tuning (Lester et al., 2021) becomes embeddings that stand before a prompt.
+base's own output. Prompt tuning (Lester et al., 2021) becomes embeddings that stand before a
+prompt.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Answering every row of a batch with its own adapter, over one resident base.
 
 PEFT switches adapters by changing the model, and mixes them with hooks that are shared by all
-threads: two threads with `adapter_names` get each other's adapters. Here a layer's hook is set once,
-and reads what the one inference thread has composed for the batch at hand.
+threads: two threads with `adapter_names` get each other's adapters. Here a layer's hook is set
+once, and reads what the one inference thread has composed for the batch at hand.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ its hash.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -165,26 +167,39 @@ async def fetched(database: Database, one: Registered, cache: Path) -> Path:
         GenerationError: what the database holds is not what was registered.
     """
     folder = cache / one.sha256
-    if folder.is_dir() and digest(folder) == one.sha256:
+    if await asyncio.to_thread(digest, folder) == one.sha256:
         return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(dir=cache, prefix="."))
+    building = await asyncio.to_thread(_folder_in, cache)
     try:
         async with database.connection() as connection:
             cursor = await connection.execute(QUERIES["pieces"], {"id": one.id}, binary=True)
             async for file, data in cursor:
-                with (building / Path(file).name).open("ab") as opened:
-                    opened.write(data)
-        if digest(building) != one.sha256:
+                await asyncio.to_thread(_append, building / Path(file).name, data)
+        if await asyncio.to_thread(digest, building) != one.sha256:
             raise GenerationError(
                 f"The files of the adapter {one.name} {one.version} are damaged; add it again."
             )
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(building, folder)
+        await asyncio.to_thread(_moved, building, folder)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, building, ignore_errors=True)
     return folder
+
+
+def _folder_in(cache: Path) -> Path:
+    cache.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=cache, prefix="."))
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as opened:
+        opened.write(data)
+
+
+def _moved(building: Path, folder: Path) -> None:
+    """Put the finished copy into place; another process may have been faster."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        os.replace(building, folder)
 
 
 def digest(folder: Path) -> str:

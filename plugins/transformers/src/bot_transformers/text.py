@@ -54,20 +54,29 @@ class Text:
         said, thought = "", ""
         self._held += new
         while self._held and not self.stopped:
-            mark = _CLOSE if self._thinking else _OPEN
-            before, found, after = self._held.partition(mark)
-            if not found:
-                cut = len(self._held) - (0 if final else _tail(self._held, (mark, *self._stops)))
-                before, after = self._held[:cut], self._held[cut:]
+            mark = self._mark()
+            place = self._held.find(mark) if mark else -1
+            cut = place
+            if place < 0:
+                marks = (*self._stops, mark) if mark else self._stops
+                cut = len(self._held) - (0 if final else _tail(self._held, marks))
+            before, self._held = self._held[:cut], self._held[cut:]
             if self._thinking:
                 thought += before
             else:
-                said += self._cut(before)
-            self._held = after
-            if not found:
+                said += self._trimmed(self._cut(before))
+            if place < 0:
                 break
-            self._thinking = not self._thinking
-        return self._trimmed(said), thought
+            if self._mark() == mark:  # else the answer has begun in between
+                self._held = self._held[len(mark) :]
+                self._thinking = not self._thinking
+        return said, thought
+
+    def _mark(self) -> str:
+        """What turns thoughts on or off; an answer that has begun is not interrupted by any."""
+        if self._thinking:
+            return _CLOSE
+        return "" if self._begun else _OPEN
 
     def _cut(self, text: str) -> str:
         """Cut at the first stop sequence."""
