@@ -109,7 +109,8 @@ returning id
 
 -- name: done
 -- A question is answered, refused or apologised for; nothing when another attempt has taken over.
-update inbox set state = 'done', outcome = %(outcome)s, finished_at = clock_timestamp()
+update inbox set state = 'done', outcome = %(outcome)s, finished_at = clock_timestamp(),
+    disowned = disowned or %(outcome)s = 'disowned'
 where id = %(id)s and attempt = %(attempt)s and state = 'answering'
 returning id
 

@@ -13,6 +13,7 @@ import pytest
 
 from bot import Bot
 from bot.database import Database
+from bot.indexing import builtin
 from bot.plugins import Plugins
 from bot.settings import read
 from bot.testing.fake_slack import FakeSlack
@@ -42,6 +43,7 @@ def serving(slack, toy, conninfo, tmp_path):
         config = tmp_path / "bot.toml"
         config.write_text(toml(slack, assistants=assistants, **options))
         plugins = Plugins()
+        plugins.register(builtin, "builtin")
         plugins.register(bot_slack, "slack")
         plugins.register(toy, "toy")
         settings = read(config, {**environ(slack), "BOT_HOME": str(tmp_path)})

@@ -53,7 +53,7 @@ def passage(text, *, readers=("everyone",), title="Handbook", uri=URI, id="p1"):
 
 def toml(slack, *, assistants="", **options):
     """A bot.toml for this Slack; options are lines of [channels.slack]."""
-    lines = "\n".join(f"{name} = {value}" for name, value in options.items())
+    lines = "\n".join(f"{name} = {value}" for name, value in {"rate": 1000, **options}.items())
     return f"""
 {assistants or "[assistants.default]"}
 [channels.slack]
@@ -61,7 +61,6 @@ bot_token = {{env = "SLACK_BOT_TOKEN"}}
 app_token = {{env = "SLACK_APP_TOKEN"}}
 signing_secret = {{env = "SLACK_SIGNING_SECRET"}}
 base_url = "{slack.base_url}"
-rate = 1000
 {lines}
 """
 

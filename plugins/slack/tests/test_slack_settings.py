@@ -73,7 +73,8 @@ def test_every_scope_is_needed_and_every_need_has_its_scope():
         "users_info(": {"users:read", "users:read.email"},
         "usergroups_users_list(": {"usergroups:read"},
         "app.command(": {"commands"},
-        "chat_": {"chat:write"},
+        "chat.": {"chat:write"},
+        "assistant_threads_setSuggestedPrompts(": {"assistant:write"},
     }
     source = Path(listeners.__file__).parent
     code = "".join(path.read_text() for path in source.glob("*.py"))

@@ -16,7 +16,7 @@ from bot.errors import BotError, DatabaseError, UsageError
 from bot.turn import Answer, Conversation, Event, Failed, Outcome, TextDelta, Turn
 from bot_slack import blocks, buttons, private
 from bot_slack.attempts import Attempts, Overtaken
-from bot_slack.calls import FIXES, Calls, reason
+from bot_slack.calls import Calls, explained, reason
 from bot_slack.conversations import Identity
 from bot_slack.limits import Limiter
 from bot_slack.places import Thread, adopt, unknown
@@ -169,6 +169,8 @@ class Attempt:
     async def answer(self) -> str:
         """Answer a question, or say why not."""
         questions, claimed = self.of.questions, self.claimed
+        if claimed.disowned:
+            raise Removed
         asked = await questions.text(claimed)
         if claimed.attempt > 1 and not self._private:
             await self.take_over()
@@ -214,7 +216,7 @@ class Attempt:
             said = reason(error)
             if isinstance(error, SlackApiError) and (said in _UNREACHABLE or not said):
                 raise
-            await self._apologise(assistant, asked, _explained(error))
+            await self._apologise(assistant, asked, explained(error))
             return "failed"
 
     def writer(self) -> Writer:
@@ -318,13 +320,6 @@ class Attempt:
             await private.post(self, text, blocks.ending(answer))
         else:
             await self.writer().write(_failed(text, answer))
-
-
-def _explained(error: Exception) -> str:
-    said = reason(error)
-    if not said:
-        return str(error)
-    return f"Slack refused: {said}; {FIXES.get(said, 'run `bot slack doctor`')}."
 
 
 async def _sentence(text: str) -> AsyncGenerator[Event]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from bot import Answer, Citation
@@ -22,6 +23,7 @@ PUBLISH = "answer_publish"  # value: the turn
 HANDOVER = "answer_handover"  # value: the turn
 
 MAX_SOURCES = 8  # of the ten elements that a context block may have
+MAX_SOURCES_TEXT = 1500  # characters, to which eight titles may still be added
 MAX_TITLE = 150
 MAX_SUMMARY = 2000  # characters of the text that notifications show
 
@@ -95,7 +97,12 @@ def context(*texts: str) -> Block:
 def _sources(citations: Sequence[Citation]) -> list[Block]:
     if not citations:
         return []
-    lines = list(map(source_line, citations[:MAX_SOURCES]))
+    lines: list[str] = []
+    for citation in citations[:MAX_SOURCES]:
+        line = source_line(citation)
+        if sum(map(len, lines)) + len(line) > MAX_SOURCES_TEXT:
+            line = source_line(replace(citation, uri=""))  # its address is too long to be shown
+        lines.append(line)
     if len(citations) > MAX_SOURCES:
         lines.append(f"and {len(citations) - MAX_SOURCES} more")
     return [context("\n".join(lines))]

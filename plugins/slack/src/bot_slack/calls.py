@@ -91,7 +91,8 @@ class Calls:
                     await self._limiter.block(method, channel, retry_after(error))
                     continue
                 if said and said not in _UNCLEAR:
-                    tell(method, error)
+                    if said in FIXES:
+                        log.error("%s: %s", method, explained(error))
                     raise
                 if method not in _TWICE_IS_ONCE or clock() + wait > until:
                     raise Unsure(method) from error
@@ -115,10 +116,11 @@ def retry_after(error: BaseException) -> float:
         return 1.0
 
 
-def tell(method: str, error: BaseException) -> None:
-    """Log a refusal that an operator can do something about."""
+def explained(error: BaseException) -> str:
+    """Say in one sentence what Slack has refused, and what to do about it."""
     said = reason(error)
-    if said in FIXES:
-        needed = error.response.get("needed", "") if isinstance(error, SlackApiError) else ""
-        scope = f" {needed}" if needed else ""
-        log.error("Slack refuses %s (%s%s): %s.", method, said, scope, FIXES[said])
+    if not said:
+        return str(error)
+    needed = error.response.get("needed", "") if isinstance(error, SlackApiError) else ""
+    fix = FIXES.get(said, "run `bot slack doctor`")
+    return f"Slack refuses ({said}{f' {needed}' if needed else ''}): {fix}."

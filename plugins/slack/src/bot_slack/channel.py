@@ -145,8 +145,10 @@ class Slack:
             )
 
         secret = self.settings.signing_secret
+        client = self._client()
+        client.token = None  # `authorize` gives it
         app = AsyncApp(
-            client=answering.client,
+            client=client,
             authorize=authorize,
             # A request is signed, a socket is not.
             signing_secret=secret.reveal() if secret else "unused",

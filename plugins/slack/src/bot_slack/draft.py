@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 SIZE = 9_000  # bytes of UTF-8 a message: streams of 10.6 kB were refused, undocumented
+NEARLY = 8_000  # bytes after which a message ends with its line
 _CLOSING = "\n```"
 
 
@@ -32,6 +33,8 @@ class Draft:
             self._size += size
             if token.startswith("```"):
                 self._fence = "" if self._fence else token
+            if self._size > NEARLY and token.endswith("\n"):
+                self.cut()
 
     def cut(self) -> None:
         """Complete the message that is being written; what follows begins another."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
-from bot_slack.access import Person
-from bot_slack.settings import SlackSettings
+from bot.database import load_queries
+from bot.turn import Principal
 
 if TYPE_CHECKING:
     from bot import Bot
+
+QUERIES = load_queries(Path(__file__).parent / "queries" / "home.sql")
 
 COMMENT = "comment"  # the callback id of the comment's modal
 
@@ -21,43 +24,43 @@ _WORDS = {"answered": "answered", "refused": "not found", "failed": "failed"}
 
 
 async def view(
-    bot: Bot, person: Person, recent: Sequence[Mapping[str, Any]], settings: SlackSettings
+    bot: Bot,
+    principals: frozenset[Principal],
+    recent: Sequence[Mapping[str, Any]],
+    assistant: str,
 ) -> dict[str, Any]:
     """Make the home tab: what this person may ask about, how fresh it is, what they asked."""
     blocks: list[dict[str, Any]] = [
         _header("What I know"),
-        *(await _sources(bot, person, settings)),
+        *(await _sources(bot, principals, assistant)),
         _header("Your recent questions"),
     ]
     for one in recent:
-        when = _date(one["received_at"])
-        blocks.append(
-            _plain(
-                one["text"][:300], f"{when} · {_WORDS.get(one['outcome'], one['outcome'] or '')}"
-            )
-        )
+        words = _WORDS.get(one["outcome"], one["outcome"] or "")
+        blocks.append(_plain(one["text"][:300], f"{_date(one['received_at'])} · {words}"))
     if not recent:
         blocks.append(_plain("None yet. Write to me here, or mention me in a channel."))
     return {"type": "home", "blocks": blocks}
 
 
-async def _sources(bot: Bot, person: Person, settings: SlackSettings) -> list[dict[str, Any]]:
+async def _sources(
+    bot: Bot, principals: frozenset[Principal], assistant: str
+) -> list[dict[str, Any]]:
     from bot import settings as configuration
-    from bot.indexing.versions import QUERIES
 
-    given = [f"email:{person.email}"] if person.email else []
-    may = configuration.principals(bot.settings, given)
-    names = bot.assistant(settings.assistant).sources
+    arguments = {
+        "sources": list(bot.assistant(assistant).sources),
+        "principals": list(configuration.principals(bot.settings, principals)),
+        "limit": _SHOWN,
+    }
     async with bot.database.connection() as connection:
         cursor = connection.cursor(row_factory=dict_row)
-        await cursor.execute(QUERIES["sources"])
-        found = [row for row in await cursor.fetchall() if row["name"] in names]
-    blocks = [
+        await cursor.execute(QUERIES["sources"], arguments)
+        found = await cursor.fetchall()
+    return [
         _plain(row["name"], f"{row['documents']} documents, as of {_date(row['synced_at'])}")
         for row in found
-        if may & set(bot.settings.sources[row["name"]].readers)
-    ]
-    return blocks[:_SHOWN] or [_plain("Nothing yet that you may read.")]
+    ] or [_plain("Nothing yet that you may read.")]
 
 
 def comment_view(turn: str) -> dict[str, Any]:

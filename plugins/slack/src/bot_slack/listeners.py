@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot.errors import NotFound
 from bot.inbox import Inbox, Incoming, Place
-from bot_slack import blocks, conversations, home
+from bot_slack import access, blocks, conversations, home
+from bot_slack.access import Room
 from bot_slack.settings import SlackSettings
 
 if TYPE_CHECKING:
@@ -222,12 +223,22 @@ class Listeners:
     async def _home_opened(self, event: Body) -> None:
         if event.get("tab", "home") == "home":
             self._behind(self._show_home(event["user"]))
+        elif prompts := self._settings.prompts:
+            self._behind(
+                self._client.assistant_threads_setSuggestedPrompts(
+                    channel_id=event["channel"],
+                    prompts=[{"title": prompt, "message": prompt} for prompt in prompts],
+                )
+            )
 
     async def _show_home(self, user: str) -> None:
         person = await self._directory.person(user)
-        place = self._place("", "")
-        recent = await self._inbox.recent(place, user)
-        view = await home.view(self._bot, person, recent, self._settings)
+        alone = Room(id="", direct=True)
+        principals = await access.principals(
+            person, alone, self._directory, self._me, self._settings, private=True
+        )
+        recent = await self._inbox.recent(self._place("", ""), user)
+        view = await home.view(self._bot, principals, recent, self._settings.assistant)
         await self._client.views_publish(user_id=user, view=view)
 
     async def _uninstalled(self) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 SCOPES: dict[str, str] = {
     "app_mentions:read": "hear when it is mentioned",
+    "assistant:write": "suggest prompts in the agent view",
     "channels:history": "hear follow-ups in public channels, and read the thread it is called into",
     "channels:read": "see whether a public channel is shared with another organisation",
     "chat:write": "answer",

@@ -11,6 +11,7 @@ from bot import Secret
 FollowUps: TypeAlias = Literal["mention", "thread", "all"]
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]+$")]
 GroupId = Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]+$")]
+Prompt = Annotated[str, StringConstraints(min_length=1, max_length=150)]
 Limit = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 
 
@@ -70,6 +71,9 @@ class SlackSettings(BaseModel):
     )  # fmt: skip
     retention: StrictInt = Field(
         90, ge=1, le=36_500, description="Days that questions and answers are kept."
+    )
+    prompts: list[Prompt] = Field(
+        default=[], max_length=4, description="Questions that are suggested in the agent view."
     )
     handover: ChannelId | None = Field(
         None, description="The Slack channel where questions for a person are posted."

@@ -197,8 +197,10 @@ class Writer:
                     return
             elif not await self._append(self._parts[number], text):
                 return
-            part = self._parts[number]
-            if part.open and number < len(self._draft.parts) - 1 and part.sent == len(text):
+            part, following = self._parts[number], number < len(self._draft.parts) - 1
+            if following and part.sent < len(self._draft.parts[number]):
+                continue  # its last words have come meanwhile
+            if following and part.open:
                 await self._stop(part, "", [], last=False, patience=SOON)
             number += 1
 
