@@ -45,6 +45,7 @@ async def make_bot(database: Database, home: Path) -> AsyncIterator[Callable[...
     """
     from bot import Bot
     from bot.app import installed
+    from bot.database import Database
     from bot.settings import read
 
     async with AsyncExitStack() as opened:
@@ -56,7 +57,7 @@ async def make_bot(database: Database, home: Path) -> AsyncIterator[Callable[...
             plugins = installed(settings, {})
             for name, plugin in given.items():
                 plugins.register(plugin, name)
-            bot = Bot(settings, plugins=plugins, database=database)
+            bot = Bot(settings, plugins=plugins, database=Database(database.conninfo))
             return await opened.enter_async_context(bot)
 
         yield make

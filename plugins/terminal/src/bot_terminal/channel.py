@@ -61,7 +61,8 @@ class Terminal:
             try:
                 await task
             except asyncio.CancelledError:
-                if not task.cancelled():  # not the answer but the channel is being stopped
+                own = asyncio.current_task()
+                if own is not None and own.cancelling():  # the channel itself is being stopped
                     task.cancel()
                     await asyncio.wait({task})
                     raise
