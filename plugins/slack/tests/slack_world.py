@@ -53,16 +53,16 @@ def passage(text, *, readers=("everyone",), title="Handbook", uri=URI, id="p1"):
 
 def toml(slack, *, assistants="", **options):
     """A bot.toml for this Slack; options are lines of [channels.slack]."""
-    lines = "\n".join(f"{name} = {value}" for name, value in {"rate": 1000, **options}.items())
-    return f"""
-{assistants or "[assistants.default]"}
-[channels.slack]
-bot_token = {{env = "SLACK_BOT_TOKEN"}}
-app_token = {{env = "SLACK_APP_TOKEN"}}
-signing_secret = {{env = "SLACK_SIGNING_SECRET"}}
-base_url = "{slack.base_url}"
-{lines}
-"""
+    given = {
+        "bot_token": '{env = "SLACK_BOT_TOKEN"}',
+        "app_token": '{env = "SLACK_APP_TOKEN"}',
+        "signing_secret": '{env = "SLACK_SIGNING_SECRET"}',
+        "base_url": f'"{slack.base_url}"',
+        "rate": 1000,
+        **options,
+    }
+    lines = [f"{name} = {value}" for name, value in given.items()]
+    return "\n".join([assistants or "[assistants.default]", "[channels.slack]", *lines, ""])
 
 
 def environ(slack):
@@ -109,6 +109,7 @@ class Process:
     def __init__(self, folder, variables):
         self.folder = folder
         self.variables = variables
+        self.conninfo = variables["BOT_DATABASE_URL"]
         self.running = []
 
     async def bot(self, *arguments, code=0):

@@ -39,3 +39,35 @@ async def test_from_a_folder_to_an_answer_with_sources(slack, process):
     await slack.settled()
     turn = slack.world.messages["C1", answer.ts].blocks[1]["elements"][0]
     assert "turn" in turn["positive_button"]["value"]
+
+
+async def test_a_worker_that_dies_is_followed_by_one_that_completes_its_message(slack, process):
+    toys = '[assistants.default]\nretrievers = ["toy"]\ngenerator = "toy"\n'
+    (process.folder / "bot.toml").write_text(toml(slack, assistants=toys))
+    listening = await process.begin("serve", "--no-worker")
+    await slack.connected(2, timeout=PATIENCE)
+    first = await process.begin("worker")
+    question = await slack.mention("C1", "U1", "slowly: when?")
+    (begun,) = await eventually(lambda: slack.answers("C1", question))
+    assert begun.stream is not None
+    second = await process.begin("worker")
+    await eventually(lambda: _ready(process))
+    first.kill()
+    (process.folder / "go").touch()
+    (answer,) = await answered(slack, "C1", question)
+    assert answer.ts == begun.ts
+    await eventually(lambda: "five" in slack.answers("C1", question)[0].shown)
+    assert len(slack.answers("C1", question)) == 1
+    statuses = [one["status"] for one in slack.world.statuses["C1", question]]
+    assert "is taking this up again …" in statuses
+    assert listening.returncode is None
+    assert second.returncode is None
+
+
+async def _ready(process):
+    """Whether two workers show signs of life."""
+    import psycopg
+
+    async with await psycopg.AsyncConnection.connect(process.conninfo) as connection:
+        cursor = await connection.execute("select count(*) from procrastinate_workers")
+        return (await cursor.fetchone())[0] >= 2

@@ -16,7 +16,7 @@ from bot.errors import BotError, DatabaseError, UsageError
 from bot.turn import Answer, Conversation, Event, Failed, Outcome, TextDelta, Turn
 from bot_slack import blocks, buttons, private
 from bot_slack.attempts import Attempts, Overtaken
-from bot_slack.calls import Calls, explained, reason
+from bot_slack.calls import LOST, Calls, explained, reason
 from bot_slack.conversations import Identity
 from bot_slack.limits import Limiter
 from bot_slack.places import Thread, adopt, unknown
@@ -117,6 +117,8 @@ class Answering:
         except Exception as error:
             said = reason(error)
             if said not in _UNREACHABLE and not last:
+                if said in LOST:
+                    log.error("turn %s waits: %s", claimed.turn, explained(error))
                 raise
             log.error("turn %s could not be delivered: %s", claimed.turn, said or error)
             outcome = "undelivered"
@@ -214,7 +216,7 @@ class Attempt:
             raise
         except (BotError, SlackApiError) as error:
             said = reason(error)
-            if isinstance(error, SlackApiError) and (said in _UNREACHABLE or not said):
+            if isinstance(error, SlackApiError) and (said in _UNREACHABLE | LOST or not said):
                 raise
             await self._apologise(assistant, asked, explained(error))
             return "failed"

@@ -24,6 +24,8 @@ WAIT = 0.5  # seconds before the first repetition
 
 # Slack has done it, or not, or in part: https://docs.slack.dev/reference/methods
 _UNCLEAR = frozenset("internal_error fatal_error request_timeout service_unavailable".split())
+# The token opens nothing any more; whoever runs the bot has to set another.
+LOST = frozenset("invalid_auth account_inactive token_revoked token_expired not_authed".split())
 _TWICE_IS_ONCE = frozenset(
     "chat.update chat.delete agents.sessions.setStatus assistant.threads.setStatus".split()
 )

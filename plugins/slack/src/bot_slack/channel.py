@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 SOCKETS = 2  # so that one may be renewed while the other listens
 CALL = 30.0  # seconds for each of Slack's answers
 HOURLY = 3600.0
-LOST = "invalid_auth account_inactive token_revoked token_expired not_authed".split()
 
 
 class Slack:
@@ -196,6 +195,8 @@ class Slack:
         """
         from slack_sdk.errors import SlackApiError
 
+        from bot_slack.calls import LOST
+
         wait = 1.0
         for client in clients:
             while True:
@@ -273,6 +274,8 @@ async def identify(client: AsyncWebClient, channel: str) -> Identity:
         PluginError: it refuses the token.
     """
     from slack_sdk.errors import SlackApiError
+
+    from bot_slack.calls import LOST
 
     wait = 1.0
     while True:
