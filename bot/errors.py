@@ -68,6 +68,10 @@ class BackupError(DatabaseError):
     """A backup cannot be made or restored; the database is as it was, run `bot db status`."""
 
 
+class MonitoringError(UsageError):
+    """Monitoring cannot listen at its address; give another one with --monitor."""
+
+
 class SourceError(BotError):
     """A source cannot be read; check its path and its settings in bot.toml."""
 
@@ -78,6 +82,10 @@ class DocumentError(SourceError):
 
 class IndexingError(BotError):
     """Indexing stopped; what was finished is kept, run `bot reindex` again to go on."""
+
+
+class SourceBusy(IndexingError):
+    """The source is being synced by another process; wait for it to end."""
 
 
 class MassDeletion(IndexingError):

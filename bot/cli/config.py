@@ -15,12 +15,27 @@ def command() -> None:
 @command.command(epilog="Example: bot config check")
 @click.pass_obj
 def check(session: Session) -> None:
-    """Check bot.toml as a whole: every mistake with its place and the nearest valid name."""
+    """Check bot.toml as a whole: every mistake with its place and the nearest valid name.
+
+    It also tells where the live index version was built with other settings.
+    """
+    import asyncio
+
+    from bot.errors import BotError
+    from bot.text import printable
 
     def work() -> None:
+        from bot.indexing.drift import looked_for
+
         bot = session.bot()
         bot.check()
         click.echo(f"{bot.settings.path or 'The defaults'}: no mistakes.")
+        try:
+            differences = asyncio.run(looked_for(bot))
+        except BotError as error:  # the file is right all the same
+            differences = [f"The index was not looked at: {error}"]
+        for one in differences:
+            click.secho(f"Note: {printable(one)}", err=True, fg="yellow")
 
     raise SystemExit(guarded(session, work))
 

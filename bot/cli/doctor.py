@@ -8,6 +8,8 @@ import click
 
 from bot.cli.session import Session, asynchronous
 
+_MARKS = {True: ("  ok  ", "green"), False: (" bad  ", "red"), None: (" note ", "yellow")}
+
 
 @click.command(epilog="Example: bot doctor")
 @asynchronous
@@ -22,8 +24,9 @@ async def command(session: Session) -> int:
     failed = False
     try:
         async for good, text in _looked_at(session):
-            failed = failed or not good
-            click.secho("  ok  " if good else " bad  ", fg="green" if good else "red", nl=False)
+            failed = failed or good is False
+            mark, colour = _MARKS[good]
+            click.secho(mark, fg=colour, nl=False)
             click.echo(printable(text))
     except BotError as error:
         failed = True
@@ -32,9 +35,13 @@ async def command(session: Session) -> int:
     return int(failed)
 
 
-async def _looked_at(session: Session) -> AsyncIterator[tuple[bool, str]]:
-    """Look at one thing after the other, as far as they depend on each other."""
+async def _looked_at(session: Session) -> AsyncIterator[tuple[bool | None, str]]:
+    """Look at one thing after the other, as far as they depend on each other.
+
+    What is None is neither good nor bad.
+    """
     from bot.indexing import versions
+    from bot.indexing.drift import drift
 
     path = session.config_path
     bot = session.bot()
@@ -52,6 +59,8 @@ async def _looked_at(session: Session) -> AsyncIterator[tuple[bool, str]]:
             yield False, "index: nothing is indexed yet; run `bot reindex`"
             return
         yield True, f"index: version {live.id} is live"
+        for difference in await drift(bot):
+            yield None, f"index: {difference}"
         for name in bot.settings.sources:
             documents = await bot.indexer.count_documents(name)
             told = f"{documents} documents" if documents else "nothing indexed; run `bot reindex`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from bot.indexing.status import Overview
 
 LOOK = 0.2  # seconds between looks at the work
+SHOW = 1.0  # seconds between lines on a terminal
+IDLE = 3.0  # seconds in which no worker takes a job, until we take it
 
 
 async def work(bot: Bot, version: int) -> None:
@@ -20,14 +23,18 @@ async def work(bot: Bot, version: int) -> None:
 
     Stopped, it finishes what it has in hand; the rest stays in the queue.
     """
+    from bot.indexing.rebuild import QUEUE
     from bot.worker import Worker
 
     own: asyncio.Task[None] | None = None
     shown = _Shown()
+    busy = time.monotonic()
     try:
-        while await _outstanding(bot, version):
-            if own is None and not await _workers(bot):
-                own = asyncio.create_task(Worker(bot, queues=["index"]).run())
+        while (state := await _outstanding(bot, version))[0]:
+            busy = time.monotonic() if state[1] else busy
+            # One that lives may serve other queues alone.
+            if own is None and (time.monotonic() - busy > IDLE or not await _workers(bot)):
+                own = asyncio.create_task(Worker(bot, queues=[QUEUE]).run())
             if own is not None and own.done():
                 own.result()
             await shown.update(bot, version)
@@ -39,13 +46,17 @@ async def work(bot: Bot, version: int) -> None:
             await asyncio.gather(own, return_exceptions=True)
 
 
-async def _outstanding(bot: Bot, version: int) -> bool:
+async def _outstanding(bot: Bot, version: int) -> tuple[bool, bool]:
+    """Whether jobs wait or run, and whether one runs."""
+    from bot.indexing.rebuild import PAUSED
     from bot.indexing.versions import QUERIES
 
+    arguments = {"version": version, "paused": PAUSED}
     async with bot.database.connection() as connection:
-        cursor = await connection.execute(QUERIES["any_outstanding"], {"version": version})
+        cursor = await connection.execute(QUERIES["any_outstanding"], arguments)
         row = await cursor.fetchone()
-    return bool(row and row[0])
+    assert row is not None
+    return bool(row[0]), bool(row[1])
 
 
 async def _workers(bot: Bot) -> int:
@@ -60,9 +71,11 @@ class _Shown:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
+        self._last = 0.0
 
     async def update(self, bot: Bot, version: int) -> None:
-        if self._terminal:
+        if self._terminal and time.monotonic() - self._last > SHOW:
+            self._last = time.monotonic()
             from bot.indexing import status
 
             found = await status.read(bot)
@@ -76,7 +89,10 @@ class _Shown:
 
 
 def _line(one: Overview) -> str:
+    from bot.text import printable
+
     left = "" if one.seconds_left is None else f", {one.seconds_left:.0f} s left"
+    left += f", it tries again: {printable(one.error)[:80]}" if one.error else ""
     return (
         f"version {one.version}: {one.progress:.0%}, {one.chunks} chunks, "
         f"{one.chunks_per_second:.0f}/s{left}"

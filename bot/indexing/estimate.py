@@ -14,7 +14,8 @@ from bot.errors import DocumentError, SourceError
 from bot.indexing import versions
 from bot.indexing.building import Builder
 from bot.indexing.ledger import QUERIES, Known, Ledger, content_hash
-from bot.indexing.sync import LOOKUP, clean, listed
+from bot.indexing.listing import clean, listed
+from bot.indexing.sync import LOOKUP
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -75,7 +76,7 @@ async def sync(bot: Bot, names: Collection[str] = ()) -> Estimate:
         SourceError: a source cannot be read.
     """
     wanted = await versions.writable(bot.database)
-    complete = {version.id for version in wanted if version.state != "building"}
+    complete = {version.id for version in wanted}
     work = _Work()
     sources = [
         await _look(bot, name, complete, work) for name in names or tuple(bot.settings.sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from bot.errors import (
     IndexingError,
     NotFound,
     PluginError,
+    SourceBusy,
     SourceError,
     UsageError,
 )
@@ -26,6 +28,8 @@ from bot.turn import NOTHING
 
 if TYPE_CHECKING:
     from bot.settings import Checked, Settings
+
+log = logging.getLogger(__name__)
 
 
 class Indexer:
@@ -72,16 +76,18 @@ class Indexer:
         """
         sources = [self.source(name) for name in names or self._settings.sources]
         await self._seed()
-        builders = await self.builders(await versions.writable(self._database))
         finished, failures = [], []
         for source in sources:
             _, loader = await self.loader(source.name)
             share = self._settings.sources[source.name].may_lose if may_lose is None else may_lose
-            sync = Sync(self._database, self._manager, source, loader, builders, changed, share)
+            sync = Sync(
+                self._database, self._manager, source, loader, self._current, changed, share
+            )
             try:
                 finished.append(await sync.run())
             except (SourceError, IndexingError) as error:
-                await self._note(source.name, str(error))
+                if not isinstance(error, SourceBusy):
+                    await self._note(source.name, str(error))
                 failures.append(error)
         if failures:
             raise failures[0]
@@ -95,6 +101,22 @@ class Indexer:
         """
         await self.prepare()
         return await building.builders(self._manager, wanted, self._components.stored)
+
+    async def _current(self) -> list[building.Builder]:
+        """Make the builders of the versions that a sync fills, as there are now.
+
+        One that is not live, and cannot be filled here, is left as it is: it then lacks what has
+        changed, and does not go live without it.
+        """
+        made = []
+        for version in await versions.writable(self._database):
+            try:
+                made += await self.builders([version])
+            except (PluginError, EmbeddingError) as error:
+                if version.state == "live":
+                    raise
+                log.warning("version %d is not kept up to date: %s", version.id, error)
+        return made
 
     async def _note(self, source: str, error: str) -> None:
         async with self._database.connection() as connection:
@@ -181,7 +203,7 @@ class Indexer:
             UsageError: a key or a value is no setting.
             EmbeddingError: the embedder cannot tell who it is.
         """
-        settings = self._described(embedder, changes)
+        settings = self.wanted(embedder, changes)
         name = await self._components.stored("embedder", settings["embedder"])
         identity, failures = await dispatch.first(
             self._manager, "bot_embedder_identity", only={name}, timeout=None
@@ -191,7 +213,8 @@ class Indexer:
         settings["embedder"]["identity"] = dict(identity)
         return settings, identity["dimensions"]
 
-    def _described(self, embedder: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    def wanted(self, embedder: str = "", changes: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+        """Write down what `described` does, but for the embedder's identity; nothing is loaded."""
         options = {"embedder": {}, "splitter": {}, "index": {}}  # type: dict[str, dict[str, Any]]
         for key, value in changes.items():
             part, _, name = key.partition(".")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.database import Connection
 from bot.document import Document, IndexVersion
-from bot.errors import BotError, DatabaseUnavailable, IndexingError, MassDeletion
+from bot.errors import BotError, DatabaseUnavailable, IndexingError, MassDeletion, SourceBusy
 from bot.indexing import versions
 from bot.indexing.building import BATCH, Builder, build_apart
 from bot.indexing.ledger import Cut, Whole, add_chunks, changing, quarantine
@@ -114,8 +114,7 @@ async def run_batch(bot: Bot, job: Job) -> None:
         else:
             await _one_by_one(bot, builder, documents)
     except BotError as error:
-        if job.last:
-            await _note(bot, version, error)
+        await _note(bot, version, error)
         raise
 
 
@@ -192,6 +191,7 @@ async def _store(
         for one, why in pairs:
             if isinstance(why, str):
                 await quarantine(connection, builder.version, one.id, one.content_hash, why)
+        await connection.execute(QUERIES["goes_on"], {"version": builder.version.id})
 
 
 def _with_readers(one: Whole, readers: Sequence[str]) -> Whole:
@@ -251,14 +251,22 @@ async def run_finish(bot: Bot, job: Job) -> None:
             await _defer_finish(connection, version.id, LOOK)
             return
         if await _count(connection, "count_lacking", version):
-            await plan(connection, version.id)
+            if failed := await _count(connection, "failed", version):
+                why = (
+                    f"{failed} batches have failed and are not tried again; when the cause is "
+                    f"mended, run `bot index retry {version.id}`"
+                )
+                await connection.execute(
+                    QUERIES["went_wrong"], {"version": version.id, "error": why}
+                )
+            else:
+                await plan(connection, version.id)
             return
     try:
         async with bot.database.transaction() as connection:
             await tell_index(bot.plugins.manager, "bot_index_finish", version, connection)
     except BotError as error:
-        if job.last:
-            await _note(bot, version, error)
+        await _note(bot, version, error)
         raise
     async with bot.database.transaction() as connection:
         await connection.execute(QUERIES["lock_versions"])
@@ -285,6 +293,8 @@ async def run_sync(bot: Bot, job: Job) -> None:
     if name in bot.settings.sources:
         try:
             await bot.sync([name])
+        except SourceBusy:
+            log.info("%s is being synced already", name)
         except MassDeletion as error:  # it waits for a person: `bot index status` tells
             log.error("%s", error)
 

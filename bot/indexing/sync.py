@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +20,19 @@ import pluggy
 from bot import dispatch
 from bot.database import Connection, Database
 from bot.document import Document, Found, Skipped, Source
-from bot.errors import DocumentError, HookFailed, IndexingError, MassDeletion, SourceError
+from bot.errors import (
+    DocumentError,
+    EmbeddingError,
+    IndexingError,
+    MassDeletion,
+    SourceBusy,
+    SourceError,
+)
 from bot.indexing.building import BATCH, Builder, Memory, build_apart
 from bot.indexing.ledger import QUERIES, Entry, Known, Ledger, content_hash
+from bot.indexing.listing import clean, listed
 from bot.indexing.versions import tell_index
-from bot.text import cleaned, storable
+from bot.text import storable
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +76,8 @@ class Sync:
     """One sync of one source.
 
     Args:
-        builders: of the versions that are live, ready or being built. What has changed reaches all
-            of them; what has not, and is missing in one that is being built, is left to the
-            rebuild's own jobs.
+        builders: gives those of the versions that are live or ready, see `versions.writable`; it
+            is asked again and again, as versions come and go during a long sync.
         may_lose: the share of the source's documents that may be deleted.
     """
 
@@ -80,7 +87,7 @@ class Sync:
         manager: pluggy.PluginManager,
         source: Source,
         loader: str,
-        builders: Sequence[Builder],
+        builders: Callable[[], Awaitable[Sequence[Builder]]],
         changed: Callable[[Progress], None],
         may_lose: float = 1.0,
     ) -> None:
@@ -88,10 +95,12 @@ class Sync:
         self._manager = manager
         self._source = source
         self._loader = loader
-        self._builders = builders
+        self._current = builders
+        self._builders: Sequence[Builder] = ()
+        self._complete: set[int] = set()
+        self._failed: set[int] = set()
         self._changed = changed
         self._may_lose = may_lose
-        self._complete = {b.version.id for b in builders if b.version.state != "building"}
         self.progress = Progress(source.name)
         self._row = 0
         self._pending: list[tuple[Document, bytes, Known | None]] = []
@@ -103,10 +112,12 @@ class Sync:
         Raises:
             SourceError: the source cannot be read; nothing was deleted.
             MassDeletion: it has lost more than it may; all else was done.
-            IndexingError: another sync of this source is running, or a plugin failed.
+            SourceBusy: another sync of this source is running.
+            IndexingError: a plugin failed.
         """
         async with locked(self._database, self._source.name) as connection:
             begun = await self._begin(connection)
+            await self._refresh()
             async with self._listing() as items:
                 while batch := await self._next(items):
                     await self._look(connection, batch)
@@ -144,6 +155,12 @@ class Sync:
         await connection.execute(QUERIES["clear_seen"])
         assert isinstance(begun, datetime)
         return begun
+
+    async def _refresh(self) -> None:
+        """Learn which versions are to be filled now."""
+        found = await self._current()
+        self._builders = [one for one in found if one.version.id not in self._failed]
+        self._complete = {one.version.id for one in self._builders}
 
     @asynccontextmanager
     async def _listing(self) -> AsyncGenerator[asyncio.Queue[Any]]:
@@ -239,6 +256,7 @@ class Sync:
         pending, self._pending, self._size = self._pending, [], 0
         if not pending:
             return
+        await self._refresh()
         cuts: list[dict[int, Any]] = [{} for _ in pending]
         refused: list[dict[int, str]] = [{} for _ in pending]
         memory: Memory = {}  # versions of one embedder share what it makes of a text
@@ -247,12 +265,18 @@ class Sync:
             lacking = [
                 position
                 for position, (_, digest, known) in enumerate(pending)
-                if known is None
-                or known.content_hash != digest
-                or (version in self._complete and version not in known.held)
+                if known is None or known.content_hash != digest or version not in known.held
             ]
             documents = [pending[position][0] for position in lacking]
-            built = await build_apart(builder, documents, self._embedded, memory)
+            try:
+                built = await build_apart(builder, documents, self._embedded, memory)
+            except (IndexingError, EmbeddingError) as error:
+                if builder.version.state == "live":
+                    raise
+                # It lacks them now, which keeps it from going live; what is live must not suffer.
+                log.warning("version %d is not kept up to date: %s", version, error)
+                self._failed.add(version)
+                continue
             for position, one in zip(lacking, built, strict=True):
                 if isinstance(one, str):
                     refused[position][version] = one
@@ -286,6 +310,7 @@ class Sync:
             self._tell()
 
     async def _finish(self) -> None:
+        await self._refresh()
         for builder in self._builders:
             async with self._database.transaction() as connection:
                 await tell_index(self._manager, "bot_index_finish", builder.version, connection)
@@ -316,13 +341,13 @@ async def locked(database: Database, source: str) -> AsyncGenerator[Connection]:
     """Keep other syncs of a source away, on a connection of its own.
 
     Raises:
-        IndexingError: another sync has it.
+        SourceBusy: another sync has it.
     """
     async with database.connection() as connection:
         cursor = await connection.execute(QUERIES["lock_source"], {"name": source})
         row = await cursor.fetchone()
         if not row or not row[0]:
-            raise IndexingError(
+            raise SourceBusy(
                 f"The source {source!r} is being synced by another process; wait for it to end."
             )
         try:
@@ -336,35 +361,11 @@ async def locked(database: Database, source: str) -> AsyncGenerator[Connection]:
                     raise
 
 
-async def listed(
-    manager: pluggy.PluginManager, loader: str, source: Source
-) -> AsyncGenerator[Document | Found | Skipped]:
-    """List what a source holds.
-
-    Args:
-        loader: the plugin that loads it.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    found = dispatch.implementations(manager, "bot_load", {loader})
-    if not found:
-        raise SourceError(f"{loader} does not implement bot_load.")
-    try:
-        async with aclosing(dispatch.stream(found[0], None, source=source)) as loaded:
-            async for item in loaded:
-                yield _named(item)
-    except HookFailed as failure:
-        if isinstance(failure.__cause__, SourceError):
-            raise failure.__cause__ from None
-        raise SourceError(f"{failure}. Nothing was deleted from the index.") from failure
-
-
 async def forget(database: Database, manager: pluggy.PluginManager, name: str) -> bool:
     """Delete a source with its documents, in batches; False when there was none.
 
     Raises:
-        IndexingError: a sync of it is running.
+        SourceBusy: a sync of it is running.
     """
     async with locked(database, name) as connection:
         cursor = await connection.execute(QUERIES["source_documents"], {"name": name})
@@ -378,42 +379,3 @@ async def forget(database: Database, manager: pluggy.PluginManager, name: str) -
             await ledger.delete(ids[start : start + DELETE])
         await connection.execute(QUERIES["delete_source"], {"source": row})
     return True
-
-
-def _named(item: Document | Found | Skipped) -> Document | Found | Skipped:
-    """Make what names a document fit the database: a file's name may be any bytes.
-
-    Raises:
-        SourceError: the loader yielded something else.
-    """
-    if isinstance(item, Skipped):
-        return replace(item, key=cleaned(item.key))
-    if isinstance(item, Document | Found):
-        return replace(item, key=cleaned(item.key), fingerprint=cleaned(item.fingerprint))
-    raise SourceError(
-        f"The loader yielded a {type(item).__name__} where a document belongs. Nothing was "
-        "deleted from the index."
-    )
-
-
-def clean(document: Document, item: Document | Found) -> Document:
-    """Keep the key and the fingerprint that were listed, and text that can be stored."""
-    return replace(
-        document,
-        key=item.key,
-        fingerprint=item.fingerprint,
-        text=cleaned(document.text),  # not composed: spans and quotations are of this text
-        title=storable(document.title),
-        uri=storable(document.uri),
-        passage_id=storable(document.passage_id),
-        metadata=_deeply(document.metadata),
-    )
-
-
-def _deeply(value: Any) -> Any:
-    """Clean every text in JSON-like values."""
-    if isinstance(value, str):
-        return cleaned(value)
-    if isinstance(value, Mapping):
-        return {_deeply(key): _deeply(one) for key, one in value.items()}
-    return [_deeply(one) for one in value] if isinstance(value, list | tuple) else value

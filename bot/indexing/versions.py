@@ -30,10 +30,14 @@ async def live(database: Database) -> IndexVersion | None:
 
 
 async def writable(database: Database) -> list[IndexVersion]:
-    """List the versions that new and changed documents must reach."""
+    """List the versions that a sync fills: the live one, and those that are ready to follow it.
+
+    One that is being built gets what has changed by its own jobs, one that is retired when it is
+    rolled back to; until then both lack it.
+    """
     async with database.connection() as connection:
         found = await kept(connection)
-    return [version for version in found if version.state in ("building", "ready", "live")]
+    return [version for version in found if version.state in ("ready", "live")]
 
 
 async def kept(connection: Connection) -> list[IndexVersion]:

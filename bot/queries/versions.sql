@@ -42,6 +42,9 @@ where id = %(version)s and state = 'building'
 -- name: went_wrong
 update index_version set error = %(error)s where id = %(version)s
 
+-- name: goes_on
+update index_version set error = '' where id = %(version)s and error <> ''
+
 -- name: pause
 update index_version set paused = %(paused)s where id = %(version)s
 
@@ -113,9 +116,16 @@ where task_name = 'index.batch' and status in ('todo', 'doing')
 and (args ->> 'version')::int = %(version)s
 
 -- name: any_outstanding
-select exists (
-    select from procrastinate_jobs where task_name in ('index.batch', 'index.finish')
-    and status in ('todo', 'doing') and (args ->> 'version')::int = %(version)s)
+-- Whether jobs of a version wait or run, and whether one runs; those that are paused do neither.
+select count(*) > 0, count(*) filter (where status = 'doing') > 0 from procrastinate_jobs
+where task_name in ('index.batch', 'index.finish') and queue_name <> %(paused)s
+and status in ('todo', 'doing') and (args ->> 'version')::int = %(version)s
+
+-- name: failed
+-- How many batches of a version nobody tries again; a retry forgets them.
+select count(*) from procrastinate_jobs
+where task_name in ('index.batch', 'index.finish') and status = 'failed'
+and (args ->> 'version')::int = %(version)s
 
 -- name: move_jobs
 -- Into a queue that nobody serves, or back.
@@ -129,7 +139,7 @@ select pg_notify('procrastinate_any_queue_v1', '{"type": "job_inserted", "job_id
 
 -- name: cancel_jobs
 delete from procrastinate_jobs
-where task_name in ('index.batch', 'index.finish') and status = 'todo'
+where task_name in ('index.batch', 'index.finish') and status in ('todo', 'failed')
 and (args ->> 'version')::int = %(version)s
 
 -- name: begin_trying

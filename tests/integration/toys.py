@@ -171,6 +171,8 @@ async def sync(database, manager, *, name="source", readers=("everyone",), told=
     async def resolve(kind, settings):
         return kind
 
-    builders = await building.builders(manager, await versions.writable(database), resolve)
+    async def builders():
+        return await building.builders(manager, await versions.writable(database), resolve)
+
     source = Source(name=name, type="memory", settings=None, readers=frozenset(readers))
     return await Sync(database, manager, source, "loader", builders, told).run()
