@@ -18,6 +18,7 @@ import procrastinate
 from procrastinate.exceptions import ProcrastinateException
 
 from bot import dispatch
+from bot.attention import AttentiveWorker
 from bot.errors import BotError, IndexingError
 from bot.jobs import DEAD, QUERIES, Job, Task
 
@@ -71,7 +72,8 @@ class Worker:
 
     async def _work(self, app: procrastinate.App) -> None:
         """Run procrastinate's worker until it is cancelled or loses its database."""
-        await app.run_worker_async(
+        worker = AttentiveWorker(
+            app,
             queues=self.queues,
             name="domainbot",
             concurrency=self._concurrency,
@@ -81,6 +83,7 @@ class Worker:
             install_signal_handlers=False,
             worker_middleware=[self._noted],
         )
+        await worker.run()  # type: ignore[no-untyped-call]
 
     @asynccontextmanager
     async def _app(self) -> AsyncGenerator[procrastinate.App]:

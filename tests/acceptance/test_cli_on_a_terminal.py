@@ -19,7 +19,7 @@ class Screen:
         self.master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (40, 120))
         streams = dict.fromkeys(only or ("stdin", "stdout", "stderr"), slave)
-        self.shown = b""
+        self.shown = self._rest = b""
         environ = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **dict(env)}
         self.process = world.start(
             *arguments, env=environ, start_new_session=True, preexec_fn=_own_terminal, **streams
@@ -31,13 +31,15 @@ class Screen:
 
     def until(self, text, seconds=60):
         """Read until this is shown after what was waited for last."""
-        deadline, seen = time.monotonic() + seconds, b""
+        deadline, seen = time.monotonic() + seconds, self._rest
         while text not in seen:
             assert time.monotonic() < deadline, (text, seen)
             if select.select([self.master], [], [], 0.1)[0]:
-                seen += self._read()
-        self.shown += seen
-        return seen
+                more = self._read()
+                self.shown += more
+                seen += more
+        before, found, self._rest = seen.partition(text)
+        return before + found
 
     def end(self, seconds=60):
         """Read until the program has ended; return its exit code."""
