@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bot.document import IndexVersion
     from bot.indexing.indexer import Indexer
     from bot.indexing.sync import Progress
+    from bot.monitoring import Monitor
     from bot.settings import Checked, Settings
 
 log = logging.getLogger(__name__)
@@ -270,25 +271,26 @@ class Bot:
 
     # -- channels and indexing ------------------------------------------------------------------
 
-    async def serve(self, *, concurrency: int = 0) -> None:
-        """Serve every channel of bot.toml until cancelled.
+    async def serve(self, *, concurrency: int = 0, monitor: Monitor | None = None) -> None:
+        """Serve every channel of bot.toml until cancelled, or until all of them have ended.
 
         A channel that fails is logged, and the others go on.
 
         Args:
             concurrency: how many conversations a worker beside the channels answers at once; with
                 0 there is none, and `bot worker` has to run somewhere.
+            monitor: is told what has failed; see `bot.monitoring`.
 
         Raises:
             UsageError: bot.toml has no channel.
-            PluginError: every channel has failed.
+            PluginError: no channel is left, and at least one has failed.
         """
         from bot import serving
 
         names = list(self.settings.channels)
         if not names:
             raise UsageError("bot.toml has no [channels.…]; add one, or use `bot chat`.")
-        await serving.serve_all(self, names, self._components, concurrency)
+        await serving.serve_all(self, names, self._components, concurrency, monitor)
 
     async def serve_one(self, type_: str, options: Mapping[str, Any]) -> None:
         """Serve one channel that bot.toml need not name, with these settings.

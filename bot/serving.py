@@ -18,37 +18,46 @@ from bot.errors import PluginError
 if TYPE_CHECKING:
     from bot.app import Bot
     from bot.components import Components
+    from bot.monitoring import Monitor
 
 log = logging.getLogger(__name__)
 
 
 async def serve_all(
-    bot: Bot, names: Sequence[str], components: Components, concurrency: int = 0
+    bot: Bot,
+    names: Sequence[str],
+    components: Components,
+    concurrency: int = 0,
+    monitor: Monitor | None = None,
 ) -> None:
-    """Serve the named channels until cancelled.
+    """Serve the named channels until cancelled, or until all of them have ended.
 
     Args:
         concurrency: how many conversations a worker beside them answers at once; 0 for no worker.
+        monitor: is told what has failed.
 
     Raises:
-        PluginError: all of them have failed.
+        PluginError: none is left, and at least one of them has failed.
     """
 
-    async def serve(name: str) -> Exception:
+    async def serve(name: str) -> str:
         try:
             await _serve(bot, await components.named("channel", name))
         except Exception as error:
             log.error("the channel %s has failed: %s", name, error, exc_info=error)
-            return error
-        return PluginError(f"the channel {name} has ended")
+            if monitor is not None:
+                monitor.failed(f"channel {name}", dispatch.describe(error))
+            return str(error)
+        return ""
 
-    async with _working(bot, concurrency):
-        served = await asyncio.gather(*map(serve, names))
-    raise PluginError("Every channel has failed: " + "; ".join(map(str, served)))
+    async with _working(bot, concurrency, monitor):
+        failures = [error for error in await asyncio.gather(*map(serve, names)) if error]
+    if failures:
+        raise PluginError("Every channel has ended or failed: " + "; ".join(failures))
 
 
 @asynccontextmanager
-async def _working(bot: Bot, concurrency: int) -> AsyncIterator[None]:
+async def _working(bot: Bot, concurrency: int, monitor: Monitor | None) -> AsyncIterator[None]:
     """Answer many conversations at once, and do one job of any other kind."""
     from bot.worker import Worker, known_tasks
 
@@ -58,23 +67,26 @@ async def _working(bot: Bot, concurrency: int) -> AsyncIterator[None]:
     queues = {task.queue for task in known_tasks(bot)}
     # A channel's tasks wait in a queue that is named as its type.
     answering = queues & {table.type for table in bot.settings.channels.values()}
-    workers = [Worker(bot, queues=queues - answering)]
+    workers = [Worker(bot, queues=queues - answering, monitor=monitor)]
     if answering:
-        workers.append(Worker(bot, concurrency=concurrency, queues=answering))
+        own = Worker(bot, concurrency=concurrency, queues=answering, monitor=monitor)
+        workers.append(own)
     running = [asyncio.create_task(worker.run()) for worker in workers]
+
+    def ended(worker: asyncio.Task[None]) -> None:
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            log.error("the worker has failed: %s", dispatch.describe(error), exc_info=error)
+            if monitor is not None:
+                monitor.failed("worker", dispatch.describe(error))
+
     for one in running:
-        one.add_done_callback(_ended)
+        one.add_done_callback(ended)
     try:
         yield
     finally:
         for one in running:
             one.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-def _ended(worker: asyncio.Task[None]) -> None:
-    if not worker.cancelled() and (error := worker.exception()) is not None:
-        log.error("the worker has failed: %s", dispatch.describe(error), exc_info=error)
 
 
 async def serve_one(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from bot.jobs import DEAD, QUERIES, Job, Task
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from bot.monitoring import Monitor
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,19 @@ class Worker:
     Args:
         concurrency: how many jobs at once.
         queues: where to take them from; empty takes from all queues of the tasks known here.
+        monitor: is told of each job, and that the database is reached.
     """
 
-    def __init__(self, bot: Bot, *, concurrency: int = 1, queues: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        *,
+        concurrency: int = 1,
+        queues: Collection[str] = (),
+        monitor: Monitor | None = None,
+    ) -> None:
         self._bot = bot
+        self._monitor = monitor
         self._concurrency = concurrency
         self._tasks = known_tasks(bot)
         self.queues = sorted(queues or {task.queue for task in self._tasks})
@@ -57,6 +68,8 @@ class Worker:
         Cancelled once more, it lets go of them: another worker runs them again. A database that
         cannot be reached is waited for.
         """
+        if self._monitor is not None:
+            self._monitor.beat()
         reaping = asyncio.create_task(self._reap())
         try:
             async with self._app() as app:
@@ -112,10 +125,17 @@ class Worker:
         """Stand around each job: remember that it is in hand."""
         self._id = worker.worker_id
         self._running.add(context.job.id)
+        begun = time.perf_counter()
+        failed = True
         try:
-            return await call_next()
+            done = await call_next()
+            failed = False
+            return done
         finally:
             self._running.discard(context.job.id)
+            if self._monitor is not None:
+                took = time.perf_counter() - begun
+                self._monitor.job_ended(context.job.task_name, took, failed)
 
     async def _reap(self) -> None:
         """Put jobs back into the queue that nobody has in hand."""
@@ -128,6 +148,8 @@ class Worker:
                         log.warning("job %d (%s) is back, attempt %d", id_, name, attempts + 1)
                     if self._id is not None:
                         await self._let_go(connection, self._id)
+                if self._monitor is not None:
+                    self._monitor.beat()
             except BotError as error:
                 log.warning("dead workers are not looked for: %s", error)
 

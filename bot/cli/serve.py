@@ -8,6 +8,7 @@ import signal
 
 import click
 
+from bot.cli import monitoring
 from bot.cli.session import Session, asynchronous
 
 
@@ -20,9 +21,12 @@ from bot.cli.session import Session, asynchronous
     show_default=True,
     help="How many conversations to answer at once.",
 )
+@monitoring.option(9463)
 @asynchronous
-async def command(session: Session, no_worker: bool, concurrency: int) -> int:
-    """Serve the channels of bot.toml until Ctrl-C or SIGTERM.
+async def command(
+    session: Session, no_worker: bool, concurrency: int, monitor: monitoring.Address | None
+) -> int:
+    """Serve the channels of bot.toml until Ctrl-C or SIGTERM, or until all of them have ended.
 
     The turns in flight are finished first.
     """
@@ -33,6 +37,6 @@ async def command(session: Session, no_worker: bool, concurrency: int) -> int:
     serving = asyncio.current_task()
     assert serving is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
-    async with session.bot() as bot:
-        await bot.serve(concurrency=0 if no_worker else concurrency)
+    async with session.bot() as bot, monitoring.watched(bot, monitor, 9463) as watching:
+        await bot.serve(concurrency=0 if no_worker else concurrency, monitor=watching)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from bot.cli import monitoring
 from bot.cli.session import Session, asynchronous
 
 
@@ -12,8 +13,14 @@ from bot.cli.session import Session, asynchronous
               help="How many jobs at once.")  # fmt: skip
 @click.option("--queue", "queues", multiple=True, metavar="NAME",
               help="Only jobs of this queue; may be given several times.")  # fmt: skip
+@monitoring.option(9464)
 @asynchronous
-async def command(session: Session, concurrency: int, queues: tuple[str, ...]) -> int:
+async def command(
+    session: Session,
+    concurrency: int,
+    queues: tuple[str, ...],
+    monitor: monitoring.Address | None,
+) -> int:
     """Do what is waiting: batches of a rebuild, scheduled syncs, messages of channels.
 
     Run as many as you like, on every machine that reaches the database. Ctrl-C or SIGTERM lets it
@@ -25,8 +32,8 @@ async def command(session: Session, concurrency: int, queues: tuple[str, ...]) -
 
     from bot.worker import Worker
 
-    async with session.bot() as bot:
-        worker = Worker(bot, concurrency=concurrency, queues=queues)
+    async with session.bot() as bot, monitoring.watched(bot, monitor, 9464) as watching:
+        worker = Worker(bot, concurrency=concurrency, queues=queues, monitor=watching)
         click.echo(f"Waiting for jobs in {', '.join(worker.queues)}; Ctrl-C ends it.", err=True)
         working = asyncio.create_task(worker.run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
