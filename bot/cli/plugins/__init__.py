@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.cli.plugins.new import new
 from bot.cli.session import Session, guarded
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 @click.group(epilog="Example: bot plugins list")
 def command() -> None:
     """See which plugins are here and which are broken."""
+
+
+command.add_command(new)
 
 
 @command.command("list", epilog="Example: bot plugins list --json")
