@@ -118,6 +118,9 @@ def teach(made, pairs, *, steps: int, rate: float = 5e-3) -> None:
     ]
     given = words(texts, return_tensors="pt", padding=True, add_special_tokens=False)
     labels = given.input_ids.masked_fill(given.attention_mask == 0, -100)
+    for row, (text, answer) in enumerate(zip(texts, pairs.values(), strict=True)):
+        asked = words(text[: text.rindex(answer)], add_special_tokens=False).input_ids
+        labels[row, : len(asked)] = -100  # only the answer is learned, and where it ends
     inputs = {"input_ids": given.input_ids, "attention_mask": given.attention_mask}
     trained = [parameter for parameter in made.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=rate)

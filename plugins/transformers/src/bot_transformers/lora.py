@@ -127,7 +127,8 @@ def _part(
 def _scaling(config: Mapping[str, Any], name: str, rank: int) -> float:
     alpha = float(_pattern(config.get("alpha_pattern"), name, config.get("lora_alpha", 8)))
     if config["peft_type"] == "ADALORA":
-        return (alpha if alpha > 0 else rank) / (rank + 1e-5)
+        first = float(config.get("init_r", rank))  # by which training divided, whatever is left
+        return (alpha if alpha > 0 else first) / (first + 1e-5)
     return float(alpha / (rank**0.5 if config.get("use_rslora") else rank))
 
 
