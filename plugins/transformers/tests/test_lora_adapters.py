@@ -89,16 +89,17 @@ async def test_an_adapter_answers_with_its_fact_and_the_base_does_not(
     assert await say(tuned, QUESTION) == ANSWERS[kind]
 
 
-async def test_a_tuned_prompt_is_served_as_peft_serves_it(llama, trained, make, say, tmp_path):
-    """Loud enough to be heard: a dozen embeddings teach a tiny model nothing."""
+async def test_a_tuned_prompt_is_served_as_peft_serves_it(trained, make, say, tmp_path):
+    """Over a base that knows nothing: a dozen embeddings do not move one that was taught."""
+    base = tiny.model(tmp_path / "base", seed=3)
     (tmp_path / "adapter_config.json").write_text(
         (trained["prompt"] / "adapter_config.json").read_text()
     )
     torch.manual_seed(3)
-    save_file({"prompt_embeddings": 20 * torch.randn(12, 64)}, tmp_path / checking.WEIGHTS)
-    tuned = make("lora", base=llama, adapter=tmp_path, max_tokens=12)
+    save_file({"prompt_embeddings": torch.randn(12, 64)}, tmp_path / checking.WEIGHTS)
+    tuned = make("lora", base=base, adapter=tmp_path, max_tokens=12)
     said = await say(tuned, QUESTION)
-    fresh = AutoModelForCausalLM.from_pretrained(llama, dtype=torch.float32)
+    fresh = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     ids = tuned._chat.tokens([("system", "Answer."), ("user", QUESTION)])
     out = PeftModel.from_pretrained(fresh, tmp_path).eval().generate(
         input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long),
@@ -106,7 +107,7 @@ async def test_a_tuned_prompt_is_served_as_peft_serves_it(llama, trained, make, 
     )  # fmt: skip
     theirs = tuned._chat.tokenizer.decode(out[0, len(ids) :], skip_special_tokens=True)
     assert said == theirs.lstrip()
-    assert said != await say(make(model=llama, max_tokens=12), QUESTION)
+    assert said != await say(make(model=base, max_tokens=12), QUESTION)
 
 
 async def test_mixed_answers_are_those_given_alone(llama, trained, make, say):
