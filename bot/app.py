@@ -67,6 +67,7 @@ class Bot:
         self.settings = settings
         self.plugins = plugins or installed(settings, environ)
         self.home = home(settings, environ)
+        self.plugins.remember(self.home)
         self.database = database or database_of(settings, self.home)
         self._closing = AsyncExitStack()
         self._opened: tuple[Checked, Components] | None = None
@@ -91,8 +92,9 @@ class Bot:
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.database.close)
             await self.database.open()
-            folders = [schema.core_migrations(), *self.plugins.migrations()]
-            await schema.ensure(self.database, folders)
+            failed = await schema.ensure_each(self.database, self.plugins.migrations())
+            for folder, error in failed.items():
+                self.plugins.leave_out(folder, error)
             opening.push_async_callback(components.aclose)
             self._opened = checked, components
             self._closing = opening.pop_all()

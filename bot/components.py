@@ -124,7 +124,8 @@ class Components:
                 made = await dispatch.in_thread(
                     _call, factory=factory.make, name=name, options=options, context=self._context
                 )
-                self._plugins.register(made, registered)
+                owner = self._plugins.offered_by(kind, type_)
+                self._plugins.register(made, registered, owner=owner)
                 if (close := getattr(made, "aclose", None)) is not None:
                     self._closing.push_async_callback(_close, registered, close)
         return registered

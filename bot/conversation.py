@@ -362,6 +362,7 @@ class Run:
     def _fault(self, plugin: str, failure: Exception) -> None:
         error = HookFailed(plugin, "bot_around", f"raised {dispatch.describe(failure)}")
         log.warning("%s", error, exc_info=failure)
+        dispatch.note(getattr(self._manager, "quarantine", None), error)
         self._left_out(plugin, str(error))
 
     def _left_out(self, plugin: str, problem: str) -> None:

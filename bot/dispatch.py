@@ -23,11 +23,14 @@ from collections.abc import (
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from bot.errors import HookFailed
+from bot.errors import BotError, HookFailed
+
+if TYPE_CHECKING:
+    from bot.quarantine import Quarantine
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +54,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """One plugin's implementation of one hook."""
+    """One plugin's implementation of one hook.
+
+    Attributes:
+        quarantine: is told how calls end.
+    """
 
     plugin: str
     hook: str
     function: Callable[..., Any]
     accepts: tuple[str, ...]
+    quarantine: Quarantine | None = None
 
     async def call(self, timeout: float | None, **arguments: Any) -> Any:
         """Call it and await what it gives.
@@ -86,17 +94,25 @@ def implementations(
     """List a hook's implementations in the order of their registration, `tryfirst` before the
     others and `trylast` after them.
 
+    What is in quarantine is left out, unless it is all that was asked for: one that fails is
+    better than none.
+
     Args:
         only: names of plugins to keep; None keeps all.
     """
     caller: pluggy.HookCaller = getattr(manager.hook, hook)
     # pluggy keeps them for calling from the end, so what is to be first stands last.
     ordered = sorted(caller.get_hookimpls(), key=lambda impl: impl.trylast - impl.tryfirst)
-    return [
-        Implementation(impl.plugin_name, hook, impl.function, impl.argnames)
+    quarantine: Quarantine | None = getattr(manager, "quarantine", None)
+    found = [
+        Implementation(impl.plugin_name, hook, impl.function, impl.argnames, quarantine)
         for impl in ordered
         if only is None or impl.plugin_name in only
     ]
+    if quarantine is None:
+        return found
+    kept = [one for one in found if not quarantine.holds(one.plugin, hook)]
+    return kept or (found if only is not None else [])
 
 
 async def gather(
@@ -107,13 +123,19 @@ async def gather(
     timeout: float | None,
     **arguments: Any,
 ) -> list[Result]:
-    """Call all implementations at once; one result each, in the order of registration."""
+    """Call all implementations at once; one result each, in the order of registration.
+
+    What `only` names and quarantine holds has a result too: its error says so.
+    """
     found = implementations(manager, hook, only)
-    if not found:
-        return []
+    results: list[Result] = []
     if len(found) == 1:
-        return [await _result(found[0], timeout, arguments)]
-    return list(await asyncio.gather(*(_result(one, timeout, arguments) for one in found)))
+        results = [await _result(found[0], timeout, arguments)]
+    elif found:
+        results = list(await asyncio.gather(*(_result(one, timeout, arguments) for one in found)))
+    for name in _held(manager, hook, only) - {one.plugin for one in found}:
+        results.append(Result(name, error=HookFailed(name, hook, "is in quarantine")))
+    return results
 
 
 async def first(
@@ -285,10 +307,27 @@ def describe(error: BaseException) -> str:
 
 async def _result(one: Implementation, timeout: float | None, arguments: dict[str, Any]) -> Result:
     try:
-        return Result(one.plugin, await one.call(timeout, **arguments))
+        value = await one.call(timeout, **arguments)
     except HookFailed as error:
         log.warning("%s", error, exc_info=error.__cause__)
+        note(one.quarantine, error)
         return Result(one.plugin, error=error)
+    if one.quarantine is not None:
+        one.quarantine.worked(one.plugin, one.hook)
+    return Result(one.plugin, value)
+
+
+def _held(manager: pluggy.PluginManager, hook: str, only: Collection[str] | None) -> set[str]:
+    quarantine: Quarantine | None = getattr(manager, "quarantine", None)
+    if only is None or quarantine is None:
+        return set()
+    return {name for name in only if quarantine.holds(name, hook)}
+
+
+def note(quarantine: Quarantine | None, error: HookFailed) -> None:
+    """Count a failure, unless the plugin says itself that the world outside has failed it."""
+    if quarantine is not None and not isinstance(error.__cause__, BotError):
+        quarantine.failed(error.plugin, error.hook, error.reason)
 
 
 @dataclass(frozen=True, slots=True)

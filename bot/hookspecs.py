@@ -45,6 +45,7 @@ hookspec = pluggy.HookspecMarker("bot")
 hookimpl = pluggy.HookimplMarker("bot")
 
 API_VERSION = 1
+OLDEST_API = 1  # what a plugin may say in `BOT_API` and still be loaded
 
 
 # -- set-up -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import pluggy
 
 from bot import hookspecs
 from bot.errors import PluginError
+from bot.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -84,6 +86,7 @@ class Loaded:
     Attributes:
         seconds: how long its import took.
         error: why it is not in use; empty when it is.
+        going: what of the contract it uses that will go.
     """
 
     name: str
@@ -92,6 +95,17 @@ class Loaded:
     seconds: float = 0.0
     error: str = ""
     disabled: bool = False
+    going: tuple[str, ...] = ()
+
+
+class Manager(pluggy.PluginManager):
+    """pluggy's manager, and the quarantine that calls of its hooks respect.
+
+    Attributes:
+        quarantine: who is left out for having failed too often.
+    """
+
+    quarantine: Quarantine
 
 
 class Plugins:
@@ -102,11 +116,14 @@ class Plugins:
     """
 
     def __init__(self) -> None:
-        self.manager = pluggy.PluginManager("bot")
+        self.manager = Manager("bot")
         self.manager.add_hookspecs(hookspecs)
+        self.manager.quarantine = Quarantine(owner=self.owner)
         self.loaded: list[Loaded] = []
         self._components: dict[tuple[Kind, str], Component] = {}
         self._offered_by: dict[tuple[Kind, str], str] = {}
+        self._owners: dict[str, str] = {}
+        self._folders: dict[Path, str] = {}
 
     def load(self, environ: Mapping[str, str], disabled: Iterable[str] = ()) -> None:
         """Load the installed plugins, or those that `BOT_PLUGINS` names, one at a time."""
@@ -119,8 +136,22 @@ class Plugins:
         for name in sorted((names or set()) - {loaded.name for loaded in self.loaded}):
             self.loaded.append(Loaded(name=name, error=f"{name}: it is not installed"))
 
-    def register(self, plugin: object, name: str) -> None:
+    def remember(self, home: Path) -> None:
+        """Keep what fails in the bot's home, and leave out what stands there as failed."""
+        self.manager.quarantine = Quarantine(home / "plugins.json", self.owner)
+
+    def owner(self, name: str) -> str:
+        """The plugin that a registered name belongs to: a component's, or itself."""
+        return self._owners.get(name, name)
+
+    def register(self, plugin: object, name: str, *, owner: str = "") -> list[str]:
         """Add one plugin, checked against the contract.
+
+        Args:
+            owner: the plugin that made it, when it is a component.
+
+        Returns:
+            What of the contract it uses that will go.
 
         Raises:
             PluginError: it implements a hook that does not exist, or with arguments that the
@@ -129,7 +160,10 @@ class Plugins:
         if self.manager.has_plugin(name):
             raise PluginError(f"{name}: its name is taken by another plugin")
         try:
-            self.manager.register(plugin, name)
+            _refuse_version(plugin)
+            with warnings.catch_warnings(record=True) as going:
+                warnings.simplefilter("always", DeprecationWarning)
+                self.manager.register(plugin, name)
             self.manager.check_pending()
             self._refuse_wrappers(name)
             self._collect(plugin, name)
@@ -138,10 +172,17 @@ class Plugins:
                 self.manager.unregister(plugin)
             message = " ".join(str(error).split())
             raise PluginError(f"{name}: {message or type(error).__name__}") from error
+        if owner:
+            self._owners[name] = owner
+        return [f"{name}: {warning.message}" for warning in going]
 
     def component(self, kind: Kind, type_: str) -> Component | None:
         """Find the factory for a type."""
         return self._components.get((kind, type_))
+
+    def offered_by(self, kind: Kind, type_: str) -> str:
+        """The plugin that offers a type; empty when there is none."""
+        return self._offered_by.get((kind, type_), "")
 
     def types(self, kind: Kind) -> list[str]:
         """List the types of one kind that the plugins offer."""
@@ -175,15 +216,28 @@ class Plugins:
                 if not folder.is_dir():
                     raise PluginError(f"there is no folder {folder}")
             except Exception as error:
-                failure = f"{impl.plugin_name}: its migrations are left out: {error}"
-                log.warning("%s", failure)
-                self.loaded = [
-                    replace(one, error=failure) if one.name == impl.plugin_name else one
-                    for one in self.loaded
-                ]
+                self._failed(impl.plugin_name, f"its migrations are left out: {error}")
             else:
+                self._folders[folder] = impl.plugin_name
                 folders.append(folder)
+                self.manager.quarantine.worked(impl.plugin_name, "bot_migrations")
         return folders
+
+    def leave_out(self, folder: Path, error: Exception) -> None:
+        """Leave out the plugin whose migrations in a folder have failed: it has no tables."""
+        name = self._folders[folder]
+        self._failed(name, str(error))
+        self.manager.quarantine.failed(name, "bot_migrations", str(error))
+        self.manager.unregister(name=name)
+        for key in [key for key, owner in self._offered_by.items() if owner == name]:
+            del self._components[key], self._offered_by[key]
+
+    def _failed(self, name: str, reason: str) -> None:
+        failure = f"{name}: {reason}"
+        log.warning("%s", failure)
+        self.loaded = [
+            replace(one, error=failure) if one.name == name else one for one in self.loaded
+        ]
 
     def _load(self, entry: importlib.metadata.EntryPoint, disabled: bool) -> Loaded:
         distribution, version = _distribution(entry)
@@ -198,7 +252,7 @@ class Plugins:
                 plugin = bounded(entry.load, "its import")
             except PluginError as failure:
                 raise PluginError(f"{entry.name}: {failure}") from failure.__cause__
-            self.register(plugin, entry.name)
+            about = replace(about, going=tuple(self.register(plugin, entry.name)))
             error = ""
         except PluginError as failure:
             error = str(failure)
@@ -222,6 +276,21 @@ class Plugins:
             raise PluginError(f"the {kind} type {type_!r} is taken by another plugin")
         self._components |= offered
         self._offered_by |= dict.fromkeys(offered, name)
+
+
+def _refuse_version(plugin: object) -> None:
+    """Refuse a plugin that says in `BOT_API` that it was written for another contract."""
+    wanted = getattr(plugin, "BOT_API", hookspecs.API_VERSION)
+    if wanted > hookspecs.API_VERSION:
+        raise PluginError(
+            f"it needs version {wanted} of the contract, and this is {hookspecs.API_VERSION}; "
+            "upgrade domainbot"
+        )
+    if wanted < hookspecs.OLDEST_API:
+        raise PluginError(
+            f"it was written for version {wanted} of the contract, and this is "
+            f"{hookspecs.API_VERSION}; upgrade the plugin"
+        )
 
 
 def _listed(offer: Callable[[], Any]) -> list[Component]:

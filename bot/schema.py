@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -111,6 +111,30 @@ async def ensure(database: Database, folders: Iterable[Path]) -> None:
         )
     if found.missing:
         await asyncio.to_thread(_upgrade, database.conninfo, folders)
+
+
+async def ensure_each(database: Database, folders: Iterable[Path]) -> Mapping[Path, SchemaError]:
+    """Bring the core's schema up to date, then each plugin's; one query when all are.
+
+    Returns:
+        By folder, why a plugin's schema is not up to date. Nothing of its failed migration is
+        kept, and the bot works without the plugin.
+
+    Raises:
+        SchemaError: the core's own schema is not up to date.
+    """
+    folders, core = list(folders), core_migrations()
+    async with database.connection() as connection:
+        if (await state(connection, [core, *folders])).current:
+            return {}
+    await ensure(database, [core])
+    failures: dict[Path, SchemaError] = {}
+    for folder in folders:
+        try:
+            await ensure(database, [core, folder])
+        except SchemaError as error:
+            failures[folder] = error
+    return failures
 
 
 def _upgrade(conninfo: str, folders: list[Path]) -> None:
