@@ -122,7 +122,8 @@ async def test_mixed_answers_are_those_given_alone(llama, trained, make, say):
 
 async def test_forty_threads_with_three_adapters_get_only_their_own(llama, trained, make):
     """PEFT's own switching gave half of the answers of two threads to the wrong one."""
-    made = [make("lora", base=llama, adapter=trained[kind], max_tokens=30) for kind in KINDS[:3]]
+    options = {"base": llama, "max_tokens": 30, "queue": 64}
+    made = [make("lora", adapter=trained[kind], **options) for kind in KINDS[:3]]
     shared = made[0]._shared
     await asyncio.to_thread(shared.engine.ready.wait)
     model = shared.engine.model
