@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bot import dispatch, record, schema
+from bot import dispatch, glossary, record, schema
 from bot import settings as configuration
 from bot.components import Components
 from bot.conversation import Run
@@ -37,7 +37,7 @@ from bot.turn import (
 if TYPE_CHECKING:
     from bot.document import IndexVersion
     from bot.indexing.indexer import Indexer
-    from bot.indexing.sync import Progress
+    from bot.indexing.progress import Progress
     from bot.monitoring import Monitor
     from bot.settings import Checked, Settings
 
@@ -257,6 +257,7 @@ class Bot:
             sources=frozenset(self.settings.sources if table.sources is None else table.sources),
             k=table.k,
             without_sources=table.without_sources,
+            glossary=glossary.read(table.glossary) if table.glossary else (),
         )
 
     async def feedback(self, turn: str, good: bool, *, author: str = "", comment: str = "") -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from bot import curated, dispatch, followup, prompt, ranking, record
+from bot import curated, dispatch, followup, glossary, prompt, ranking, record
 from bot.citation import CitationStream
 from bot.curated import Curated
 from bot.errors import BotError, GenerationError, HookFailed
@@ -155,10 +155,10 @@ class Run:
         results = [_checked(result, "bot_queries", _is_text) for result in gathered]
         self._note(results)
         queries = [query for result in results for query in result.value or ()]
-        if queries:
-            return replace(self.turn, queries=tuple(dict.fromkeys(queries)))
-        own = tuple(followup.queries(self.turn))
-        return replace(self.turn, queries=own, weighted=followup.weighted(self.turn))
+        own = tuple(dict.fromkeys(queries)) or tuple(followup.queries(self.turn))
+        weighted = () if queries else followup.weighted(self.turn)
+        words = glossary.mentioned(self.turn.assistant.glossary, " ".join(own))
+        return replace(self.turn, queries=own, weighted=weighted, glossary=words)
 
     async def _retrieve(self) -> dict[str, Sequence[Passage]]:
         names: dict[str, str] = {}

@@ -50,12 +50,14 @@ async def build(
         for _, text in history:
             room -= await count(text)
         chosen = await _fitting(passages, room, count)
-    user = f"{_sources(chosen)}\n\nQuestion: {turn.question}"
+    words = "".join(f"{said} means {', '.join(also)}.\n" for said, *also in turn.glossary)
+    user = f"{_sources(chosen)}\n\n{words}Question: {turn.question}"
     return Prompt(
         messages=(("system", system), *history, ("user", user)),
         passages=tuple(chosen),
         question=turn.question,
         queries=turn.queries,
+        glossary=turn.glossary,
         instructions=turn.assistant.instructions,
         without_sources=turn.assistant.without_sources,
     )

@@ -54,7 +54,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assistant:
-    """A named configuration: instructions, retrievers, generator, what it may look at."""
+    """A named configuration: instructions, retrievers, generator, what it may look at.
+
+    Attributes:
+        glossary: groups of phrases that mean the same.
+    """
 
     name: str = "default"
     instructions: str = ""
@@ -63,6 +67,7 @@ class Assistant:
     sources: frozenset[str] = frozenset()
     k: int = 8
     without_sources: Literal["refuse", "answer_labelled"] = "refuse"
+    glossary: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,8 @@ class Turn:
         weighted: for a retriever that can weigh, instead of `queries`: the question, and what was
             said before it, each with how much it counts. Empty when `queries` say it all.
         k: how many passages the prompt may hold; a retriever returns at most this many.
+        glossary: phrases that mean the same in this team, a group for each that the question
+            has; its own phrase first.
         filters: metadata that a passage must have, by key; a tuple means any of its values.
         principals: who asks; a passage is theirs to read when its readers meet this set.
         sources: names of the sources to search; empty means every source.
@@ -106,6 +113,7 @@ class Turn:
     conversation: Conversation = field(default_factory=Conversation)
     queries: tuple[str, ...] = ()
     weighted: tuple[tuple[str, float], ...] = ()
+    glossary: tuple[tuple[str, ...], ...] = ()
     k: int = 8
     filters: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     principals: frozenset[Principal] = frozenset({EVERYONE})
@@ -153,12 +161,14 @@ class Prompt:
         passages: the passages in the prompt; marker N stands for `passages[N - 1]`.
         question: the question as the person wrote it.
         queries: the question made standalone, and its variants.
+        glossary: see `Turn.glossary`.
     """
 
     messages: tuple[tuple[Literal["system", "user", "assistant"], str], ...]
     passages: tuple[Passage, ...]
     question: str
     queries: tuple[str, ...] = ()
+    glossary: tuple[tuple[str, ...], ...] = ()
     instructions: str = ""
     without_sources: Literal["refuse", "answer_labelled"] = "refuse"
 

@@ -82,6 +82,20 @@ class AssistantSettings(BaseModel):
         default="refuse", description="What to do when nothing is found."
     )
     askers: Principals = Field(default=[EVERYONE], description="Who may ask.")
+    glossary: Path | None = Field(
+        default=None,
+        description="A file of the team's own words: a line `PTO = paid time off` for each.",
+    )
+
+    @field_validator("glossary")
+    @classmethod
+    def _is_there(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        found = (info.context["folder"] if info.context else Path.cwd()) / _expanded(str(value))
+        if not found.is_file():
+            raise ValueError("is no file; write one, with lines like `PTO = paid time off`")
+        return Path(found)
 
 
 class ComponentTable(BaseModel):

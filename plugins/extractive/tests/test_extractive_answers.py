@@ -2,15 +2,20 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import bot_extractive
+import numpy as np
 import pytest
 from bot_extractive import ExtractiveSettings
-from bot_extractive.generator import REFUSAL, Extractive
+from bot_extractive.generator import Extractive
+from bot_extractive.trimming import LONG, length
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot import Delta, Passage, Turn
 from bot.citation import CitationStream
+from bot.document import IndexVersion
+from bot.errors import EmbeddingError
+from bot.phrases import phrases
 from bot.turn import Prompt
 
 GUIDE = """# Install
@@ -37,25 +42,37 @@ OTHER = "Dr. Smith likes version 2.5 of the colour theme, e.g. at night. Backups
 CHINESE = "机器人需要三种权限。管理员可以在设置页面重置密码。备份每天凌晨运行。"
 
 
+INDEX = IndexVersion(id=1, state="live", dimensions=2, settings={})
+
+
 def passage(text: str, title: str = "") -> Passage:
     return Passage(id=text[:20], text=text, title=title, readers=frozenset({"everyone"}))
 
 
-async def deltas(question: str, *texts: str, queries: tuple[str, ...] = ()) -> list[Delta]:
+async def deltas(
+    question: str,
+    *passages: str | Passage,
+    queries: tuple[str, ...] = (),
+    glossary: tuple[tuple[str, ...], ...] = (),
+    embed: Any = None,
+    sources: frozenset[str] = frozenset(),
+) -> list[Delta]:
     prompt = Prompt(
         messages=(),
-        passages=tuple(map(passage, texts)),
+        passages=tuple(passage(p) if isinstance(p, str) else p for p in passages),
         question=question,
         queries=queries or (question,),
+        glossary=glossary,
         without_sources="answer_labelled",
     )
     settings = ExtractiveSettings()
-    generator = Extractive(settings.max_sentences, settings.threshold)
-    return [d async for d in generator.bot_generate(Turn(id="1", question=question), prompt)]
+    generator = Extractive(settings.max_sentences, settings.threshold, embed)
+    turn = Turn(id="1", question=question, index=INDEX, sources=sources)
+    return [d async for d in generator.bot_generate(turn, prompt)]
 
 
-async def answer(question: str, *texts: str, queries: tuple[str, ...] = ()) -> str:
-    return "".join(d.text for d in await deltas(question, *texts, queries=queries))
+async def answer(question: str, *passages: str | Passage, **more: Any) -> str:
+    return "".join(d.text for d in await deltas(question, *passages, **more))
 
 
 def test_it_is_installed_and_offers_the_generator() -> None:
@@ -128,7 +145,7 @@ async def test_the_rewritten_query_supplies_the_subject_of_a_follow_up() -> None
 @pytest.mark.parametrize(
     ("question", "refusal"),
     [
-        ("Who won the chess championship in Reykjavik?", REFUSAL),
+        ("Who won the chess championship in Reykjavik?", phrases("").nothing),
         ("谁赢得了国际象棋比赛？", "在现有资料中没有找到能回答这个问题的内容。"),
         ("チェスの大会で優勝したのはだれ？", "資料の中に、この質問の答えは見つかりませんでした。"),
     ],
@@ -179,6 +196,105 @@ async def test_what_answers_is_found_in_a_line_without_sentences() -> None:
     said = await deltas("What is the vault code?", text)
     assert "the vault code is 4711" in said[0].text
     assert max(len(d.text) for d in said) <= 600
+
+
+# -- what is chosen ----------------------------------------------------------------------------
+
+
+def near(*meant: str) -> Any:
+    """An embedder to which these texts mean what every question asks, and nothing else does."""
+
+    async def embed(texts: list[str], purpose: str, version: IndexVersion) -> np.ndarray:
+        assert version is INDEX
+        alike = [purpose == "query" or any(m in text for m in meant) for text in texts]
+        return np.array([[1.0, 0.0] if one else [0.0, 1.0] for one in alike], np.float32)
+
+    return embed
+
+
+TAPS = "The tap was repaired in May. The tap is repaired by Ada. A new washer is in the drawer."
+
+
+async def test_meaning_decides_where_words_leave_it_open() -> None:
+    question = "What person repaired the tap?"
+    assert (await answer(question, TAPS)).startswith("The tap was repaired in May. [1]")
+    said = await answer(question, TAPS, embed=near("by Ada"))
+    assert said == "The tap is repaired by Ada. [1]"
+
+
+async def test_what_shares_words_and_means_something_else_is_refused() -> None:
+    question = "Where is a drawer for the washer of a submarine?"
+    assert (await deltas(question, TAPS))[0].refusal is False
+    assert (await deltas(question, TAPS, embed=near()))[0].refusal
+
+
+async def test_an_embedder_that_fails_leaves_it_to_the_words() -> None:
+    async def broken(*_: Any) -> None:
+        raise EmbeddingError("no model")
+
+    assert await answer("When do backups run?", OTHER, embed=broken) == (
+        "Backups run at 3:15 daily. [1]"
+    )
+
+
+async def test_vectors_that_the_retriever_does_not_trust_say_nothing_of_chinese() -> None:
+    trusted = Passage(
+        id="1",
+        text=CHINESE,
+        readers=frozenset({"everyone"}),
+        evidence={"semantic_share": 0.4},
+    )
+    question = "管理员可以重置指纹吗？"
+    assert (await deltas(question, CHINESE, embed=near()))[0].refusal is False
+    assert (await deltas(question, trusted, embed=near()))[0].refusal
+
+
+async def test_a_long_sentence_is_cut_at_clauses_to_what_was_asked() -> None:
+    filler = "which is a detail that nobody has asked for at all and which goes on and on, "
+    text = f"Although {filler * 3}the vault code is kept by Ada, {filler * 3}as was said."
+    (said, mark) = await deltas("By whom is the vault code kept?", text)
+    assert "the vault code is kept by Ada" in said.text
+    assert said.text in text
+    assert length(said.text) <= LONG
+    assert mark.text == " [1]"
+
+
+async def test_a_list_is_quoted_whole() -> None:
+    items = "\n".join(f"- language {n}" for n in range(9))
+    text = f"The bot speaks these languages:\n\n{items}\n\nIt is free."
+    said = await answer("Which languages does the bot speak?", text)
+    assert said.count("[1]") == 10
+
+
+async def test_an_example_that_asks_the_question_is_no_answer_to_it() -> None:
+    page = 'Ask it:\n\n```\nbot ask "What is the capital of France?"\nI found nothing.\n```\n'
+    assert (await deltas("What is the capital of France?", page, GUIDE))[0].refusal
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "What does it cost?"])
+async def test_what_is_carried_over_does_not_answer_for_the_question_itself(question: str) -> None:
+    carried = (f"{question} released Ada Lovelace Python bot",)
+    assert (await deltas(question, GUIDE, OTHER, queries=carried))[0].refusal
+
+
+async def test_the_teams_own_words_are_understood() -> None:
+    text = "Everybody has thirty days of paid time off. The canteen opens at noon."
+    question = "How much PTO do I have?"
+    assert (await deltas(question, text))[0].refusal
+    said = await answer(question, text, glossary=(("PTO", "paid time off"),))
+    assert said == "Everybody has thirty days of paid time off. [1]"
+
+
+async def test_a_refusal_says_what_was_looked_at_in_the_askers_language() -> None:
+    pages = [passage("Apples are red.", title) for title in ("Fruit", "Fruit", "Plants", "A", "B")]
+    first, told, looked = await deltas("Wer hat die Schachmeisterschaft gewonnen?", *pages)
+    assert first.refusal
+    assert first.text == "In den Quellen habe ich nichts gefunden, was das beantwortet."
+    assert (told.text, looked.text) == ("\nNachgesehen habe ich in: ", "Fruit; Plants; A")
+    assert looked.verbatim
+    assert await answer("Who won?", sources=frozenset({"wiki", "handbook"})) == (
+        "I found nothing in the sources that answers this.\nI looked at: handbook; wiki"
+    )
 
 
 MARKDOWN = st.lists(

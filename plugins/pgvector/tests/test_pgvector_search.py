@@ -56,6 +56,16 @@ async def test_context_is_searched_too(corpus):
 
 
 @pytest.mark.parametrize("mode", MODES)
+async def test_the_teams_own_words_find_what_they_mean(corpus, mode):
+    await corpus.add("paid time off is thirty days", "the canteen opens at noon", "a red door")
+    glossary = (("PTO", "paid time off"),)
+    found = await corpus.texts("How much PTO?", mode=mode, glossary=glossary)
+    assert found[0] == "paid time off is thirty days"
+    if mode == "lexical":
+        assert await corpus.texts("How much PTO?", mode=mode) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
 async def test_nobody_finds_what_they_may_not_read(corpus, mode):
     await corpus.add(*(f"salary table {n}" for n in range(60)), readers=("group:board",))
     await corpus.add("salary dates are public", "weather")

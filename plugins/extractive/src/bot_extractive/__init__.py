@@ -18,17 +18,17 @@ class ExtractiveSettings(BaseModel):
         default=4, ge=1, le=4, description="How many sentences to quote at most."
     )
     threshold: float = Field(
-        default=0.35,
+        default=0.4,
         ge=0,
         le=1,
-        description="Refuse when less of the question than this is found, weighed by rarity.",
+        description="Refuse below this confidence, 0 to 1: words and meaning together.",
     )
 
 
 def make(name: str, settings: Any, context: Context) -> object:
     from bot_extractive.generator import Extractive
 
-    return Extractive(settings.max_sentences, settings.threshold)
+    return Extractive(settings.max_sentences, settings.threshold, context.embed)
 
 
 @hookimpl

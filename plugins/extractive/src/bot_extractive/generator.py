@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
 from bot import Delta, Turn, hookimpl
 from bot.dispatch import in_thread
-from bot.text import CJK
+from bot.errors import BotError
+from bot.phrases import phrases
+from bot.plugins import Embed
 from bot.turn import Prompt
-from bot_extractive.selection import Quote, select
+from bot_extractive.ranking import Ranking, rank
+from bot_extractive.selection import COMPARED, Quote, choose, sighted
 from bot_extractive.units import LONGEST, Unit
 
-REFUSAL = "I found nothing in the sources that answers this."
-_REFUSAL_ZH = "在现有资料中没有找到能回答这个问题的内容。"
-_REFUSAL_JA = "資料の中に、この質問の答えは見つかりませんでした。"
-_KANA = re.compile(r"[\u3040-\u30ff]")
+log = logging.getLogger(__name__)
+
 _FENCE = re.compile(r"(?:>\s*)*(`{3,}|~{3,})")
+_LOOKED = 3  # documents that a refusal names
 
 
 class Extractive:
     """Quote the sentences of the passages that answer, each with its marker, or refuse."""
 
-    def __init__(self, max_sentences: int, threshold: float) -> None:
+    def __init__(self, max_sentences: int, threshold: float, embed: Embed | None = None) -> None:
         self._max_sentences = max_sentences
         self._threshold = threshold
+        self._embed = embed
 
     @hookimpl
     async def bot_generate(self, turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:
         """Stream the quotes in reading order."""
-        quotes: list[Quote] = await in_thread(
-            select,
-            question=prompt.question,
-            queries=prompt.queries,
-            passages=prompt.passages,
-            max_sentences=self._max_sentences,
-            threshold=self._threshold,
-        )
+        quotes = await self.quotes(turn, prompt)
         if not quotes:
-            yield Delta(text=_refusal(prompt.question), refusal=True)
+            yield Delta(text=phrases(prompt.question).nothing, refusal=True)
+            if looked := _looked_at(turn, prompt):
+                yield Delta(text=f"\n{phrases(prompt.question).looked} ")
+                yield Delta(text=looked, verbatim=True)
         for before, quote in pairwise([None, *quotes]):
             assert quote is not None
             if before is not None:
@@ -53,11 +53,49 @@ class Extractive:
             space = "\n" if quote.unit.kind in ("code", "row") else " "
             yield Delta(text=f"{space}[{quote.marker}]")
 
+    async def quotes(self, turn: Turn, prompt: Prompt) -> list[Quote]:
+        """Choose what to quote; nothing when no passage answers."""
+        ranking: Ranking = await in_thread(
+            rank,
+            question=prompt.question,
+            queries=prompt.queries,
+            passages=prompt.passages,
+            glossary=prompt.glossary,
+        )
+        found: list[Quote] = await in_thread(
+            choose,
+            question=prompt.question,
+            ranking=ranking,
+            passages=prompt.passages,
+            cosines=await self.cosines(turn, prompt, ranking),
+            max_sentences=self._max_sentences,
+            threshold=self._threshold,
+        )
+        return found
 
-def _refusal(question: str) -> str:
-    if _KANA.search(question):
-        return _REFUSAL_JA
-    return _REFUSAL_ZH if CJK.search(question) else REFUSAL
+    async def cosines(self, turn: Turn, prompt: Prompt, ranking: Ranking) -> list[float] | None:
+        """Compare the best units with the question; None when vectors tell nothing."""
+        texts = [candidate.unit.text for candidate in ranking.best[:COMPARED]]
+        if self._embed is None or turn.index is None or not texts:
+            return None
+        if not sighted(prompt.question, prompt.passages):
+            return None
+        query = next(iter(prompt.queries), prompt.question)
+        try:
+            asked = await self._embed([query], "query", turn.index)
+            said = await self._embed(texts, "document", turn.index)
+        except BotError as error:  # words alone still answer
+            log.warning("quotes are chosen by words alone: %s", error)
+            return None
+        found: list[float] = (said @ asked[0]).tolist()
+        return found
+
+
+def _looked_at(turn: Turn, prompt: Prompt) -> str:
+    """Name what was looked at: the nearest documents, or the sources when none was near."""
+    titles = dict.fromkeys(" ".join(p.title.split()) or p.uri for p in prompt.passages)
+    names = [f"{title[:80]}…" if len(title) > 80 else title for title in titles if title]
+    return "; ".join(names[:_LOOKED] or sorted(turn.sources)[:_LOOKED])
 
 
 def _between(before: Quote, after: Quote) -> str:

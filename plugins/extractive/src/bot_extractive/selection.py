@@ -1,34 +1,30 @@
-"""Which units of the passages answer a question: rarity-weighted words, no learned model."""
+"""Which units of the passages to quote, and whether they answer at all."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from bot import Passage
 from bot.text import CJK
-from bot_extractive.terms import PROCEDURE, Terms, wanted
-from bot_extractive.units import Unit, units
+from bot_extractive.ranking import Candidate, Ranking, rank
+from bot_extractive.terms import PROCEDURE
+from bot_extractive.trimming import length, trimmed
+from bot_extractive.units import Unit
 
-# The weights of neighbours, headings, kinds and ranks are fitted on half of five question sets;
-# docs/decisions/extractive-answers.md has the table.
-_BEFORE, _AFTER = 0.25, 0.15  # a question's word in a neighbour counts this much
-_HEADING = 0.7  # ... in a heading above, the title or the location
-_KIND = 0.06  # has, or lacks, the kind of thing that is asked for
-_RANK = 0.35  # times 1/rank of the passage
-_LINKS = 0.3  # less for hardly more than links
-_CARRIED = 0.5  # a word that only the rewritten query has
-_NAMES = 1.5  # a name or number in the question
-_WEAK = 0.3  # a word that questions are made of
+COMPARED = 12  # best units whose vectors are compared with the question's
+
+# Calibrated on public questions; docs/decisions/extractive-answers.md has the table.
+_NEAR = 0.4  # what the cosine with the question counts beside the words
 _TOLERANCE = 0.8  # of the best score, which a further quote needs
-# Of what CJK questions ask, less is found literally: bigrams reach across word boundaries.
-_CJK_THRESHOLD = 0.7
-
-_NAMED = re.compile(r"(?<!^)\b(?:[A-Z][\w-]*|\d[\d,.]*)")
+_ROOM = 40  # words of an answer of several sentences
+_LIST = 12  # items, rows or steps that are quoted whole
+_LEXICAL = 4.0  # the retriever's score by words, where nothing is known by meaning
+_BLIND = 0.15  # trust in the vectors, below which they say nothing of a Chinese question
+# Without vectors and scores the words alone decide; of what CJK questions ask, less is found
+# literally: bigrams reach across word boundaries.
+_WORDS_ALONE, _CJK_WORDS_ALONE = 1.15, 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +35,6 @@ class Quote:
     unit: Unit
 
 
-@dataclass(slots=True)
-class _Candidate:
-    passage: int
-    place: int  # among all units of all passages
-    unit: Unit
-    terms: frozenset[str]
-    above: frozenset[str]  # terms of the headings it stands under
-    coverage: float = 0.0
-    score: float = 0.0
-
-
 def select(
     question: str,
     queries: Iterable[str],
@@ -58,126 +43,119 @@ def select(
     max_sentences: int,
     threshold: float,
 ) -> list[Quote]:
+    """Return the units that answer, by words alone; see `choose`."""
+    ranking = rank(question, queries, passages)
+    return choose(question, ranking, passages, max_sentences=max_sentences, threshold=threshold)
+
+
+def sighted(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether vectors tell anything: an English embedder is blind to Chinese, say.
+
+    The retriever tells how far it trusts them.
+    """
+    if not CJK.search(question):
+        return True
+    trust = [passage.evidence.get("semantic_share") or 0.0 for passage in passages]
+    return max(trust, default=0.0) >= _BLIND
+
+
+def choose(
+    question: str,
+    ranking: Ranking,
+    passages: Sequence[Passage],
+    cosines: Sequence[float] | None = None,
+    *,
+    max_sentences: int,
+    threshold: float,
+) -> list[Quote]:
     """Return the units that answer, in reading order; none when nothing does.
 
     Args:
-        threshold: least share of the question, weighed by rarity, that the best unit and its
-            passage must cover, 0 to 1.
+        cosines: of the question with the first units of `ranking.best`; None when vectors tell
+            nothing.
+        threshold: least confidence, 0 to 1.
     """
-    terms = Terms()
-    candidates = _candidates(passages, terms)
-    weights = _weights(question, queries, candidates, terms)
-    _score(question, candidates, weights)
-    ranked = sorted(
-        (c for c in candidates if c.coverage and _may_be_quoted(c, weights)),
-        key=lambda candidate: -candidate.score,
-    )
-    if CJK.search(question):
-        threshold *= _CJK_THRESHOLD
-    if not ranked or _confidence(ranked[0], candidates, weights) < threshold:
+    if confidence(question, ranking, passages, cosines) < threshold:
         return []
-    chosen = _with_what_follows(ranked[0], candidates, question)[:max_sentences]
-    said = {c.unit.text for c in chosen}
+    ranked = _ordered(ranking, cosines)
+    best = ranked[0]
+    chosen = _with_what_follows(best, ranking.candidates, question)
+    said = {candidate.unit.text for candidate in chosen}
+    room = _ROOM - sum(length(candidate.unit.text) for candidate in chosen)
     for candidate in ranked[1:]:
-        if candidate.score < _TOLERANCE * ranked[0].score:
+        if len(chosen) >= max_sentences or candidate.score < _TOLERANCE * best.score:
             break
-        if candidate.unit.text not in said and not candidate.unit.leads_in:
-            said.add(candidate.unit.text)
-            chosen.append(candidate)
-    chosen = sorted(chosen[:max_sentences], key=lambda candidate: candidate.place)
-    return [Quote(c.passage + 1, c.unit) for c in chosen]
-
-
-def _candidates(passages: Sequence[Passage], terms: Terms) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    for number, passage in enumerate(passages):
-        title = frozenset(terms(f"{passage.title} {passage.location}"))
-        headings: list[tuple[int, frozenset[str]]] = []
-        above = title
-        for unit in units(passage.text):
-            own = frozenset(terms(unit.text))
-            if unit.kind in ("heading", "line"):
-                level = len(unit.text) - len(unit.text.lstrip("#")) or 7
-                headings = [h for h in headings if h[0] < level] + [(level, own)]
-                above = title.union(*(h[1] for h in headings))
-            found.append(_Candidate(number, len(found), unit, own, above))
-    return found
-
-
-def _weights(
-    question: str, queries: Iterable[str], candidates: Sequence[_Candidate], terms: Terms
-) -> dict[str, float]:
-    """Weigh the question's terms by their rarity among the units; the weights sum to 1."""
-    count = len(candidates)
-    found = Counter(term for candidate in candidates for term in candidate.terms)
-    names = frozenset(terms(" ".join(_NAMED.findall(question))))
-
-    def weight(term: str) -> float:
-        rarity = math.log(1 + (count - found[term] + 0.5) / (found[term] + 0.5))
-        return rarity * (_WEAK if term in terms.weak else 1) * (_NAMES if term in names else 1)
-
-    weights = {term: weight(term) for term in terms(question)}
-    for query in queries:
-        for term in terms(query):
-            weights.setdefault(term, _CARRIED * weight(term))
-    total = sum(weights.values()) or 1.0
-    return {term: value / total for term, value in weights.items()}
-
-
-def _score(question: str, candidates: Sequence[_Candidate], weights: dict[str, float]) -> None:
-    asked = weights.keys()
-    nothing: frozenset[str] = frozenset()
-    hits = [candidate.terms & asked for candidate in candidates]
-    shape = wanted(question)
-    lower = question.lower()
-    for at, one in enumerate(candidates):
-        own = hits[at]
-        one.coverage = sum(weights[term] for term in own)
-        if not own:
+        words = length(_trimmed(candidate, ranking).text)
+        if candidate.unit.text in said or candidate.unit.leads_in or words > room:
             continue
-        last = at + 1 == len(candidates) or candidates[at + 1].passage != one.passage
-        first = at == 0 or candidates[at - 1].passage != one.passage
-        before = nothing if first else hits[at - 1]
-        after = nothing if last else hits[at + 1]
-        one.score = (
-            one.coverage
-            + _BEFORE * sum(weights[term] for term in before - own)
-            + _AFTER * sum(weights[term] for term in after - own)
-            + _HEADING * sum(weights[term] for term in (one.above & asked) - own)
-            + _RANK / (one.passage + 1)
-            - (_LINKS if one.unit.is_links else 0)
-        )
-        if shape is not None:
-            there = any(
-                m[0].lower() not in lower or len(m[0]) == 1 for m in shape.finditer(one.unit.text)
-            )
-            one.score += _KIND if there else -_KIND
+        said.add(candidate.unit.text)
+        chosen.append(candidate)
+        room -= words
+    chosen.sort(key=lambda candidate: candidate.place)
+    return [Quote(c.passage + 1, _trimmed(c, ranking)) for c in chosen]
 
 
-def _may_be_quoted(candidate: _Candidate, weights: dict[str, float]) -> bool:
-    unit = candidate.unit
-    if unit.kind in ("heading", "rule"):
-        return False
-    # A title or a question that only repeats what was asked answers nothing.
-    repeats = unit.kind == "line" or unit.text.endswith(("?", "？"))
-    return not (repeats and candidate.terms <= weights.keys())
-
-
-def _confidence(
-    best: _Candidate, candidates: Iterable[_Candidate], weights: dict[str, float]
+def confidence(
+    question: str,
+    ranking: Ranking,
+    passages: Sequence[Passage],
+    cosines: Sequence[float] | None = None,
 ) -> float:
-    """The share of the question that the best unit covers, and twice that of its passage."""
-    around = best.above.union(*(c.terms for c in candidates if c.passage == best.passage))
-    return (best.coverage + 2 * sum(weights[term] for term in around & weights.keys())) / 3
+    """Tell how sure it is that the best unit answers, about 0 to 1.
+
+    The mean of what its words say and of what its vectors say, or, where these say nothing, the
+    retriever's own score.
+    """
+    if not ranking.best:
+        return 0.0
+    best = _ordered(ranking, cosines)[0]
+    around = ranking.around(best)
+    words = (best.coverage + 2 * ranking.weight(around)) / 3
+    own = ranking.weight(ranking.own)
+    if own < 0.999 and any(term not in ranking.terms.weak for term in ranking.own):
+        # What is carried over from earlier questions cannot answer for the question's own words.
+        asked = ranking.weight(ranking.own & best.terms) + 2 * ranking.weight(ranking.own & around)
+        words = min(words, asked / 3 / own)
+    if cosines:
+        return (words + max(cosines)) / 2
+    found: list[float] = [
+        passage.evidence["lexical"] * passage.evidence["known"]
+        for passage in passages
+        if {"lexical", "known"} <= passage.evidence.keys()
+    ]
+    wide = CJK.search(question) is not None
+    if found and wide:
+        return (words + _LEXICAL * max(found)) / 2
+    return words * (_CJK_WORDS_ALONE if wide else _WORDS_ALONE)
+
+
+def _ordered(ranking: Ranking, cosines: Sequence[float] | None) -> list[Candidate]:
+    """Sort by words and vectors together; what was not compared comes last."""
+    if not cosines:
+        return list(ranking.best)
+    compared = [
+        replace(candidate, score=candidate.score + _NEAR * cosine)
+        for candidate, cosine in zip(ranking.best, cosines, strict=False)
+    ]
+    return sorted(compared, key=lambda candidate: -candidate.score)
+
+
+def _trimmed(candidate: Candidate, ranking: Ranking) -> Unit:
+    unit = candidate.unit
+    if unit.kind != "prose":
+        return unit
+    part = trimmed(unit.text, frozenset(ranking.weights), ranking.terms)
+    start = unit.start + part.start
+    return replace(unit, start=start, end=unit.start + part.stop, text=unit.text[part])
 
 
 def _with_what_follows(
-    best: _Candidate, candidates: Sequence[_Candidate], question: str
-) -> list[_Candidate]:
+    best: Candidate, candidates: Sequence[Candidate], question: str
+) -> list[Candidate]:
     """Add the list, table or code that a sentence announces, and the other steps of a procedure."""
     procedure = PROCEDURE.search(question) is not None
 
-    def belongs(other: _Candidate) -> bool:
+    def belongs(other: Candidate) -> bool:
         unit = other.unit
         if other.passage != best.passage:
             return False
@@ -186,6 +164,9 @@ def _with_what_follows(
         return procedure and (unit.is_step or unit.kind == "code")
 
     chosen = [best, *takewhile(belongs, candidates[best.place + 1 :])]
+    before = candidates[best.place - 1] if best.place else best
+    if best.unit.kind == "code" and before.unit.leads_in and before.passage == best.passage:
+        chosen.insert(0, before)
     if procedure and best.unit.is_step:
         chosen += takewhile(belongs, candidates[best.place - 1 :: -1] if best.place else ())
-    return chosen
+    return chosen[: _LIST + 1]

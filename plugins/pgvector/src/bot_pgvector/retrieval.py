@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _EF_SEARCH = 40  # candidates that a walk through the graph keeps
 _FURTHER = 4  # times as many chunks, when those that were found are too much alike
 _CROWDED = 0.7  # of its score is left to each further chunk of a page that has had its share
+_MEANT = 0.5  # what another phrase for a part of the question counts
 _FADING = 0.5  # how much of its score a very old passage loses
 
 Weighted: TypeAlias = Sequence[tuple[str, float]]
@@ -50,6 +51,7 @@ class Retriever:
         queries: list[Weighted] = [[(query, 1.0)] for query in turn.queries]
         if turn.weighted:
             queries = [turn.weighted]
+        queries = [_understood(query, turn.glossary) for query in queries]
         vectors = await self._vectors(turn, turn.index, queries)
         best: dict[str, Passage] = {}
         async with self._context.database.connection() as connection:
@@ -136,6 +138,12 @@ class Retriever:
                     "database."
                 )
             self._known.add(version.id)
+
+
+def _understood(query: Weighted, glossary: Sequence[Sequence[str]]) -> Weighted:
+    """Search for what phrases of the team mean, beside the phrases themselves."""
+    meant = [(phrase, _MEANT) for _, *others in glossary for phrase in others]
+    return [*query, *meant]
 
 
 def _terms(query: Weighted) -> dict[str, float]:
