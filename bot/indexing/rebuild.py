@@ -39,7 +39,7 @@ LOOK = 1.0  # seconds between looks whether all batches are done
 async def begin(
     bot: Bot, *, embedder: str = "", changes: Mapping[str, Any] | None = None
 ) -> tuple[IndexVersion, bool]:
-    """Make a version and the jobs that build it; or find the one that is being built so already.
+    """Make a version and the jobs that build it; or find one that was made so and is not live yet.
 
     Args:
         embedder, changes: see `Indexer.described`.
@@ -61,6 +61,11 @@ async def begin(
                 f"Index version {found.id} is being built, with other settings; wait for it (`bot "
                 f"index status`), or stop it with `bot index cancel {found.id}`."
             )
+        for found in await versions.kept(connection):
+            if found.state == "ready" and found.settings == settings:
+                if await _count(connection, "count_lacking", found):
+                    await plan(connection, found.id)
+                return found, False
         version = await versions.create(connection, bot.plugins.manager, settings, dimensions)
         await plan(connection, version.id)
     return version, True

@@ -296,6 +296,15 @@ async def test_two_operators_begin_a_rebuild_one_wins_and_the_other_is_told(bot,
     assert (again.id, new) == (version.id, False)
 
 
+async def test_a_rebuild_that_is_done_is_not_done_again(bot, fill):
+    await fill(**TEXTS)
+    version = await built(bot)
+    again, new = await rebuild.begin(bot, embedder="long")
+    assert (again.id, again.state, new) == (version, "ready", False)
+    other, new = await rebuild.begin(bot)
+    assert (other.id, new) == (version + 1, True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
