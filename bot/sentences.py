@@ -23,6 +23,7 @@ _STOP = re.compile(
 _NO_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _GOES_ON = "，、,と"  # 「…。」と言った
 _LAST_WORD = re.compile(r"(?:\w+\.)*\w+$")
+_CAPITALS = 0.002  # share of the characters below which a text is written without them
 _NEVER_LAST = frozenset(
     "mr mrs ms dr prof st rev hon gen col lt capt sgt sen rep gov pres messrs mme mlle"
     " vs cf e.g i.e eg ie viz al fig figs eq eqs vol vols pp ca approx resp incl".split()
@@ -46,9 +47,10 @@ def sentences(text: str) -> list[tuple[int, int]]:
     length of the text.
     """
     spans: list[tuple[int, int]] = []
+    cased = sum(map(str.isupper, text)) > _CAPITALS * len(text)
     for start, prose, end in _blocks(text):
         for match in _STOP.finditer(text, prose, end):
-            if match["stop"] and _is_end(text, match, start):
+            if match["stop"] and _is_end(text, match, start, cased):
                 _append(spans, text, start, match.start("space"))
                 start = match.end("space")
         _append(spans, text, start, end)
@@ -87,13 +89,17 @@ def _blocks(text: str) -> Iterator[tuple[int, int, int]]:
     yield start, len(text) if fence else prose, len(text)
 
 
-def _is_end(text: str, match: re.Match[str], start: int) -> bool:
-    """Decide whether a full stop, or what stands for one, ends a sentence."""
+def _is_end(text: str, match: re.Match[str], start: int, cased: bool) -> bool:
+    """Decide whether a full stop, or what stands for one, ends a sentence.
+
+    Args:
+        cased: whether sentences begin with capitals in this text.
+    """
     stop, following = match["stop"], match["next"]
     if not match["space"]:
         wide = stop[-1] in _WIDE or (stop[-1] in "!?…" and _NO_SPACES.match(following))
         return bool(wide) and following not in _GOES_ON
-    if following.islower():
+    if following.islower() and (cased or text.endswith("etc", start, match.start())):
         return stop[-1] in _WIDE
     return stop != "." or bool(match["close"]) or not _is_abbreviated(text, match, start)
 

@@ -18,8 +18,8 @@ from bot.errors import IndexingError, SourceError
 if TYPE_CHECKING:
     from bot.app import Bot
     from bot.indexing.estimate import Estimate
+    from bot.indexing.progress import Progress
     from bot.indexing.status import Overview
-    from bot.indexing.sync import Progress
 
 
 @click.command(
@@ -200,11 +200,19 @@ def _settings(changes: tuple[str, ...]) -> dict[str, Any]:
 def _summary(progress: Progress) -> None:
     from bot.text import printable
 
+    unreadable = progress.unreadable - progress.duplicates
     click.echo(
         f"{progress.source}: {progress.found} documents — {progress.added} new, "
         f"{progress.changed} changed, {progress.unchanged} unchanged, {progress.deleted} deleted"
-        + (f", {progress.unreadable} not readable" if progress.unreadable else "")
+        + (f", {unreadable} not readable" if unreadable else "")
     )
+    left_out = {
+        "documents that say nearly the same as another": progress.duplicates,
+        "paragraphs that stand in many documents": progress.told.boilerplate,
+        "places of personal data": progress.told.redacted,
+    }
+    if any(left_out.values()):
+        click.echo("  left out: " + ", ".join(f"{n} {what}" for what, n in left_out.items() if n))
     for place, reason in progress.problems:
         click.secho(f"  not indexed: {printable(place)}: {printable(reason)}", err=True)
 
@@ -218,10 +226,13 @@ def _plain(progress: Progress) -> dict[str, object]:
         "unchanged",
         "deleted",
         "unreadable",
+        "duplicates",
         "embedded",
     )
     return {name: getattr(progress, name) for name in names} | {
-        "problems": [{"place": place, "reason": reason} for place, reason in progress.problems]
+        "boilerplate": progress.told.boilerplate,
+        "redacted": progress.told.redacted,
+        "problems": [{"place": place, "reason": reason} for place, reason in progress.problems],
     }
 
 
@@ -253,7 +264,7 @@ def _shown(as_json: bool, told: Callable[[Progress], None]) -> Iterator[Callable
     with bar:
 
         def changed(progress: object) -> None:
-            from bot.indexing.sync import Progress as State
+            from bot.indexing.progress import Progress as State
 
             assert isinstance(progress, State)
             told(progress)

@@ -18,7 +18,7 @@ import pluggy
 from bot import dispatch
 from bot.database import Database, load_queries
 from bot.dispatch import in_thread
-from bot.document import Document
+from bot.document import Document, Source
 from bot.errors import DocumentError, SourceError
 from bot.indexing.boilerplate import Boilerplate
 from bot.indexing.duplicates import Duplicates
@@ -84,7 +84,7 @@ class Cleaner:
 
     manager: pluggy.PluginManager
     database: Database
-    source: str
+    source: Source
     wishes: Wishes
     told: Told = field(default_factory=Told)
     _boilerplate: Boilerplate | None = None
@@ -102,13 +102,11 @@ class Cleaner:
         kinds = {kind for result in results for kind in result.value or ()}
         if missing := sorted(set(self.wishes.redact) - kinds):
             raise SourceError(
-                f"No detector finds {missing[0]!r} ({self.source}: redact); there is "
+                f"No detector finds {missing[0]!r} ({self.source.name}: redact); there is "
                 f"{', '.join(sorted(kinds)) or 'none'}, look at `bot plugins doctor`."
             )
 
-    async def clean(
-        self, document: Document, readers: frozenset[str], *, new: bool, alone: bool = True
-    ) -> Document:
+    async def clean(self, document: Document, *, new: bool, alone: bool = True) -> Document:
         """Clean one document.
 
         Args:
@@ -124,21 +122,19 @@ class Cleaner:
             self.told.redacted += count
         if self.wishes.boilerplate == "drop" or self.wishes.duplicates == "drop":
             await self._learn()
-            document = await in_thread(
-                lambda: self._compared(document, readers, new=new, alone=alone)
-            )
+            whole = document
+            document = await in_thread(lambda: self._compared(whole, new=new, alone=alone))
         if not document.metadata.get("lang"):
             detected = await in_thread(lambda: language(document.text))
             if detected:
                 document = replace(document, metadata={**document.metadata, "lang": detected})
         return document
 
-    def _compared(
-        self, document: Document, readers: frozenset[str], *, new: bool, alone: bool
-    ) -> Document:
+    def _compared(self, document: Document, *, new: bool, alone: bool) -> Document:
         assert self._boilerplate is not None
         assert self._duplicates is not None
         whole = document.text
+        readers = self.source.readers if document.readers is None else document.readers
         if self.wishes.boilerplate == "drop":
             text, count = self._boilerplate.without(whole)
             self.told.boilerplate += count
@@ -159,7 +155,7 @@ class Cleaner:
         self._boilerplate, self._duplicates = Boilerplate(), Duplicates()
         async with self.database.transaction() as connection:
             cursor = connection.cursor("stored_texts")
-            await cursor.execute(QUERIES["stored_texts"], {"source": self.source})
+            await cursor.execute(QUERIES["stored_texts"], {"source": self.source.name})
             while rows := await cursor.fetchmany(200):
                 await in_thread(lambda rows=rows: self._take_in(rows))
 

@@ -13,6 +13,7 @@ from bot.document import Document, Found, IndexVersion, Skipped
 from bot.errors import DocumentError, SourceError
 from bot.indexing import versions
 from bot.indexing.building import Builder
+from bot.indexing.cleaning import Cleaner
 from bot.indexing.ledger import QUERIES, Known, Ledger, content_hash
 from bot.indexing.listing import clean, listed
 from bot.indexing.sync import LOOKUP
@@ -112,6 +113,8 @@ async def _look(bot: Bot, name: str, complete: set[int], work: _Work) -> SourceE
     """Compare a source with the ledger, as a sync does, and write nothing down."""
     told = SourceEstimate(source=name)
     source, loader = await bot.indexer.loader(name)
+    cleaner = Cleaner(bot.plugins.manager, bot.database, source, bot.indexer.wishes(name))
+    await cleaner.check()
     async with bot.database.connection() as connection:
         cursor = await connection.execute(QUERIES["source_id"], {"name": name})
         row = await cursor.fetchone()
@@ -119,7 +122,8 @@ async def _look(bot: Bot, name: str, complete: set[int], work: _Work) -> SourceE
         await connection.execute(QUERIES["make_seen"])
         await connection.execute(QUERIES["clear_seen"])
         batch: list[Document | Found] = []
-        async with aclosing(listed(bot.plugins.manager, loader, source)) as items:
+        stamp = cleaner.wishes.stamp
+        async with aclosing(listed(bot.plugins.manager, loader, source, stamp)) as items:
             async for item in items:
                 told.found += 1
                 if isinstance(item, Skipped):
@@ -128,9 +132,9 @@ async def _look(bot: Bot, name: str, complete: set[int], work: _Work) -> SourceE
                     continue
                 batch.append(item)
                 if len(batch) == LOOKUP:
-                    await _compare(connection, ledger, batch, complete, told, work)
+                    await _compare(connection, ledger, cleaner, batch, complete, told, work)
                     batch.clear()
-        await _compare(connection, ledger, batch, complete, told, work)
+        await _compare(connection, ledger, cleaner, batch, complete, told, work)
         cursor = await connection.execute(QUERIES["count_gone"], {"source": row[0] if row else 0})
         ((_, told.deleted),) = await cursor.fetchall()
     return told
@@ -144,6 +148,7 @@ async def _seen(connection: Connection, keys: Sequence[str]) -> set[str]:
 async def _compare(
     connection: Connection,
     ledger: Ledger,
+    cleaner: Cleaner,
     batch: Iterable[Document | Found],
     complete: set[int],
     told: SourceEstimate,
@@ -153,12 +158,13 @@ async def _compare(
     fresh = await _seen(connection, list(items))
     known = await ledger.known(fresh)
     for key in fresh:
-        await _judge(items[key], known.get(key), complete, told, work)
+        await _judge(items[key], known.get(key), cleaner, complete, told, work)
 
 
 async def _judge(
     item: Document | Found,
     known: Known | None,
+    cleaner: Cleaner,
     complete: set[int],
     told: SourceEstimate,
     work: _Work,
@@ -169,9 +175,13 @@ async def _judge(
         return
     try:
         document = clean(item if isinstance(item, Document) else await item.read(), item)
+        document = await cleaner.clean(document, new=known is None)
+    except DocumentError:  # a sync tells why
+        told.unreadable += 1
+        return
     except SourceError:
         raise
-    except (DocumentError, Exception):  # a sync tells why
+    except Exception:
         told.unreadable += 1
         return
     if known is None:

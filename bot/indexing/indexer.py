@@ -22,8 +22,10 @@ from bot.errors import (
     UsageError,
 )
 from bot.indexing import building, versions
+from bot.indexing.cleaning import Wishes
 from bot.indexing.ledger import QUERIES
-from bot.indexing.sync import Progress, Sync, forget
+from bot.indexing.progress import Progress
+from bot.indexing.sync import Sync, forget
 from bot.turn import NOTHING
 
 if TYPE_CHECKING:
@@ -79,9 +81,16 @@ class Indexer:
         finished, failures = [], []
         for source in sources:
             _, loader = await self.loader(source.name)
-            share = self._settings.sources[source.name].may_lose if may_lose is None else may_lose
+            table = self._settings.sources[source.name]
             sync = Sync(
-                self._database, self._manager, source, loader, self._current, changed, share
+                self._database,
+                self._manager,
+                source,
+                loader,
+                self._current,
+                changed,
+                table.may_lose if may_lose is None else may_lose,
+                self.wishes(source.name),
             )
             try:
                 finished.append(await sync.run())
@@ -173,6 +182,13 @@ class Indexer:
         """
         source = self.source(name)
         return source, await self._components.made("loader", name, source.type, source.settings)
+
+    def wishes(self, name: str) -> Wishes:
+        """Read how a source's documents are to be cleaned."""
+        table = self._settings.sources[name]
+        return Wishes(
+            redact=table.redact, boilerplate=table.boilerplate, duplicates=table.duplicates
+        )
 
     async def prepare(self) -> None:
         """Make the retrievers: those that keep an index must learn of every change."""

@@ -16,12 +16,13 @@ from bot.text import cleaned, storable
 
 
 async def listed(
-    manager: pluggy.PluginManager, loader: str, source: Source
+    manager: pluggy.PluginManager, loader: str, source: Source, stamp: str = ""
 ) -> AsyncGenerator[Document | Found | Skipped]:
     """List what a source holds.
 
     Args:
         loader: the plugin that loads it.
+        stamp: goes into the fingerprints: with another one all documents are read again.
 
     Raises:
         SourceError: it cannot be read.
@@ -32,7 +33,7 @@ async def listed(
     try:
         async with aclosing(dispatch.stream(found[0], None, source=source)) as loaded:
             async for item in loaded:
-                yield _named(item)
+                yield _stamped(_named(item), stamp)
     except HookFailed as failure:
         if isinstance(failure.__cause__, SourceError):
             raise failure.__cause__ from None
@@ -53,6 +54,12 @@ def _named(item: Document | Found | Skipped) -> Document | Found | Skipped:
         f"The loader yielded a {type(item).__name__} where a document belongs. Nothing was "
         "deleted from the index."
     )
+
+
+def _stamped(item: Document | Found | Skipped, stamp: str) -> Document | Found | Skipped:
+    if isinstance(item, Skipped) or not item.fingerprint or not stamp:
+        return item
+    return replace(item, fingerprint=f"{item.fingerprint}+{stamp}")
 
 
 def clean(document: Document, item: Document | Found) -> Document:

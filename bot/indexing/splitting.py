@@ -26,9 +26,10 @@ from bot.sentences import sentences
 # The strength of a boundary: 1 to 6 before a heading of that level, then these.
 BLOCK = 7
 DEEPEST = 9
-SENTENCE = 10
-LINE = 11
-WORD = 12
+PARAGRAPH = 10  # a line of a text whose lines are not wrapped
+SENTENCE = 11
+LINE = 12
+WORD = 13
 
 SECTION = 3  # headings down to this level begin a new piece
 
@@ -36,6 +37,11 @@ SECTION = 3  # headings down to this level begin a new piece
 # pays for its characters, and an embedder may take a megabyte without spaces for one unknown word.
 STRETCH = 40
 
+WRAPPED = 160  # characters; where lines are longer, each is a paragraph
+TITLE = 80  # a shorter line that ends without a stop goes with what follows it
+
+_ENDS = tuple(".!?…:;|。！？；：")
+_LINE = re.compile(r"[^\r\n]*+[\r\n]++")
 _PARAGRAPH = re.compile(r"(?:\r\n?+|\n)[^\S\r\n]*+(?:\r\n?+|\n)\s*+")
 
 
@@ -224,11 +230,13 @@ _MARKS: dict[Form, Callable[[str], Iterator[Mark]]] = {
 def _fitting(
     text: str, start: int, end: int, strength: int, ruler: _Ruler, limit: int
 ) -> Iterator[tuple[int, int, int]]:
-    """Cut a span into spans that fit: into sentences, then lines, then words."""
+    """Cut a span into spans that fit: into long lines, sentences, lines, then words."""
     if ruler.count(start, end) <= limit:
         yield start, end, strength
         return
-    if strength < SENTENCE:
+    if strength < PARAGRAPH:
+        finer, cuts = PARAGRAPH, list(_long_lines(text, start, end))
+    elif strength < SENTENCE:
         finer, cuts = SENTENCE, [start + at for at, _ in sentences(text[start:end])]
     elif strength < LINE:
         finer, cuts = LINE, [start + m.end() for m in re.finditer(r"[\r\n]++", text[start:end])]
@@ -242,6 +250,17 @@ def _fitting(
         else:
             for a, b, each in _fitting(text, at, until, finer, ruler, limit):
                 yield a, b, strength if a == start else each
+
+
+def _long_lines(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield where lines begin in a text whose lines are paragraphs, but for those below a title."""
+    lines = list(_LINE.finditer(text, start, end))
+    if not any(line.end() - line.start() > WRAPPED for line in lines):
+        return
+    for line in lines:
+        visible = line[0].strip()
+        if len(visible) > TITLE or visible.endswith(_ENDS):
+            yield line.end()
 
 
 def _sections(units: Sequence[Unit], limit: int) -> Iterator[list[Unit]]:

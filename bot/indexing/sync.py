@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +28,10 @@ from bot.errors import (
     SourceError,
 )
 from bot.indexing.building import BATCH, Builder, Memory, build_apart
+from bot.indexing.cleaning import Cleaner, Duplicate, Wishes
 from bot.indexing.ledger import QUERIES, Entry, Known, Ledger, content_hash
 from bot.indexing.listing import clean, listed
+from bot.indexing.progress import Progress
 from bot.indexing.versions import tell_index
 from bot.text import storable
 
@@ -42,36 +43,6 @@ UNGUARDED = 10  # documents that may always be deleted: to embed them again cost
 AHEAD = 1000  # documents that the loader may be ahead: bounds the memory
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far the sync of one source has come.
-
-    Attributes:
-        found: documents that the loader has told of; final when `listed`.
-        done: documents looked at.
-        stored: documents looked at and, where they changed, stored.
-        embedded: chunks embedded, those of unfinished batches included.
-        problems: what could not be read, told for the first time: place and reason.
-        lost: documents that the source has no more, and that were kept: they were too many.
-        finished: the sync has come to its end.
-    """
-
-    source: str
-    found: int = 0
-    listed: bool = False
-    done: int = 0
-    stored: int = 0
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-    unreadable: int = 0
-    embedded: int = 0
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    lost: int = 0
-    finished: bool = False
-
-
 class Sync:
     """One sync of one source.
 
@@ -79,6 +50,7 @@ class Sync:
         builders: gives those of the versions that are live or ready, see `versions.writable`; it
             is asked again and again, as versions come and go during a long sync.
         may_lose: the share of the source's documents that may be deleted.
+        wishes: how documents are cleaned.
     """
 
     def __init__(
@@ -90,6 +62,7 @@ class Sync:
         builders: Callable[[], Awaitable[Sequence[Builder]]],
         changed: Callable[[Progress], None],
         may_lose: float = 1.0,
+        wishes: Wishes | None = None,
     ) -> None:
         self._database = database
         self._manager = manager
@@ -101,7 +74,9 @@ class Sync:
         self._failed: set[int] = set()
         self._changed = changed
         self._may_lose = may_lose
-        self.progress = Progress(source.name)
+        self._cleaner = Cleaner(manager, database, source, wishes or Wishes())
+        self._alike: list[tuple[Document | Found, Duplicate]] = []
+        self.progress = Progress(source.name, told=self._cleaner.told)
         self._row = 0
         self._pending: list[tuple[Document, bytes, Known | None]] = []
         self._size = 0
@@ -115,6 +90,7 @@ class Sync:
             SourceBusy: another sync of this source is running.
             IndexingError: a plugin failed.
         """
+        await self._cleaner.check()
         async with locked(self._database, self._source.name) as connection:
             begun = await self._begin(connection)
             await self._refresh()
@@ -126,6 +102,7 @@ class Sync:
                     self._tell()
             await self._flush()
             await self._delete_gone(connection)
+            await self._leave_out(connection)
             await connection.execute(
                 QUERIES["clear_unreadable"], {"source": self._row, "before": begun}
             )
@@ -183,7 +160,8 @@ class Sync:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _list(self, items: asyncio.Queue[Any]) -> None:
-        async with aclosing(listed(self._manager, self._loader, self._source)) as loaded:
+        stamp = self._cleaner.wishes.stamp
+        async with aclosing(listed(self._manager, self._loader, self._source, stamp)) as loaded:
             async for item in loaded:
                 self.progress.found += 1
                 await items.put(item)
@@ -221,7 +199,11 @@ class Sync:
                 await self._take(connection, item, known.get(item.key))
 
     async def _take(
-        self, connection: Connection, item: Document | Found, known: Known | None
+        self,
+        connection: Connection,
+        item: Document | Found,
+        known: Known | None,
+        alone: bool = True,
     ) -> None:
         same = known and item.fingerprint and item.fingerprint == known.fingerprint
         if known and same and known.held >= self._complete:
@@ -229,6 +211,10 @@ class Sync:
             return
         try:
             document = clean(item if isinstance(item, Document) else await item.read(), item)
+            document = await self._cleaner.clean(document, new=known is None, alone=alone)
+        except Duplicate as error:
+            self._alike.append((item, error))
+            return
         except DocumentError as error:
             await self._problem(connection, item.key, str(error))
             return
@@ -308,6 +294,18 @@ class Sync:
             await self._ledger.delete(gone[start : start + DELETE])
             self.progress.deleted += len(gone[start : start + DELETE])
             self._tell()
+
+    async def _leave_out(self, connection: Connection) -> None:
+        """Leave out what says the same as another document, if that one is still there."""
+        alike, self._alike = self._alike, []
+        there = await self._ledger.known({error.of for _, error in alike})
+        for item, error in alike:
+            if error.of in there:
+                self.progress.duplicates += 1
+                await self._problem(connection, item.key, str(error))
+            else:
+                await self._take(connection, item, None, alone=False)
+        await self._flush()
 
     async def _finish(self) -> None:
         await self._refresh()

@@ -127,6 +127,16 @@ class SourceTable(ComponentTable):
         le=1,
         description="Share of its documents that a sync may delete; it asks when there are more.",
     )
+    redact: list[str] = Field(
+        default=[],
+        description="Kinds of personal data that are replaced before anything is stored.",
+    )
+    boilerplate: Literal["keep", "drop"] = Field(
+        default="keep", description="What to do with paragraphs that stand in many documents."
+    )
+    duplicates: Literal["keep", "drop"] = Field(
+        default="keep", description="What to do with a document that says the same as another."
+    )
 
 
 class IndexSettings(BaseModel):

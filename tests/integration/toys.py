@@ -164,7 +164,9 @@ SETTINGS = {
 }
 
 
-async def sync(database, manager, *, name="source", readers=("everyone",), told=lambda _: None):
+async def sync(
+    database, manager, *, name="source", readers=("everyone",), told=lambda _: None, wishes=None
+):
     """Run one sync of the plugin `loader` as the bot would."""
     await versions.seed(database, manager, SETTINGS, DIMENSIONS)
 
@@ -175,4 +177,5 @@ async def sync(database, manager, *, name="source", readers=("everyone",), told=
         return await building.builders(manager, await versions.writable(database), resolve)
 
     source = Source(name=name, type="memory", settings=None, readers=frozenset(readers))
-    return await Sync(database, manager, source, "loader", builders, told).run()
+    sync = Sync(database, manager, source, "loader", builders, told, wishes=wishes)
+    return await sync.run()
