@@ -60,6 +60,14 @@ class EmbeddedServer:
             )
         return self._cluster.conninfo()
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is any data; `start` makes it otherwise."""
+        try:
+            return self._cluster.major() is not None
+        except OSError:  # `start` says what is in the way
+            return True
+
     async def start(self) -> str:
         """Register as a client and start the server unless it runs; the first time, create it.
 

@@ -30,7 +30,7 @@ def test_debug_shows_the_traceback(handbook):
 def test_the_doctor_goes_as_far_as_it_can(handbook):
     done = handbook.bot("doctor", env=NOWHERE, code=1)
     assert "ok  configuration" in done.stdout
-    assert "bad  The database cannot be reached" in done.stdout
+    assert "bad  database: The database cannot be reached" in done.stdout
 
 
 def test_a_mistake_in_bot_toml_is_told_with_its_place_by_every_command(handbook):
