@@ -1,8 +1,9 @@
 """The contract: every hook that the core calls, who calls it, when, and what a failure does.
 
 Implement a hook with `bot.hookimpl`. A hook may be a plain function, which runs on a thread of its
-own, or an `async def`; but the hooks of set-up are plain, and `bot_serve` is asynchronous. `bot.dispatch` calls each implementation alone, under its
-timeout, and names it when it raises or hangs; the turn or the command goes on without it.
+own, or an `async def`; but the hooks of set-up are plain, and `bot_serve` is asynchronous.
+`bot.dispatch` calls each implementation alone, under its timeout, and names it when it raises or
+hangs; the turn or the command goes on without it.
 
 A *component* is an object made from a table of `bot.toml` by a factory that `bot_components`
 offers; it is a plugin itself, registered as `KIND:NAME` (`retriever:documents`). Hooks marked

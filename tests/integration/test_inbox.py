@@ -54,7 +54,7 @@ async def test_two_processes_that_store_the_same_at_once_store_one(inbox, rows):
 async def test_a_job_is_stored_with_its_message_or_not_at_all(inbox, rows, database):
     async with database.connection() as connection:
         await connection.execute("alter table procrastinate_jobs rename to elsewhere")
-    with pytest.raises(Exception, match="elsewhere|procrastinate_jobs"):
+    with pytest.raises(Exception, match=r"elsewhere|procrastinate_jobs"):
         await inbox.store(incoming("Ev1"), addressed=True)
     assert await count(rows, "select count(*) from inbox") == 0
 
