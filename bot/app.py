@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from bot.indexing.indexer import Indexer
     from bot.indexing.progress import Progress
     from bot.monitoring import Monitor
+    from bot.reports import Asked
     from bot.settings import Checked, Settings
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,7 @@ class Bot:
 
     async def __aenter__(self) -> Self:
         checked = self.check()
-        components = Components(self.plugins, checked, self.home, self.database)
+        components = Components(self.plugins, checked, self.home, self.database, self._limits)
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.database.close)
             await self.database.open()
@@ -271,6 +273,13 @@ class Bot:
         await dispatch.gather(
             self.plugins.manager, "bot_feedback", timeout=self._limits.hook, feedback=given
         )
+
+    async def unanswered(self, since: datetime) -> list[list[Asked]]:
+        """Group what people asked in vain; see `bot.reports.unanswered`."""
+        from bot import reports
+
+        live = await versions.live(self.database)
+        return await reports.unanswered(self.database, since, live, self._components.embed)
 
     # -- channels and indexing ------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ class CitationStream:
     """
 
     def __init__(self, passages: Sequence[Passage]) -> None:
-        self._passages = passages
+        self._passages = tuple(passages)
         self._held = ""
         self._said: list[str] = []
         self._tail = ""  # the end of what was said, for the sentence that a marker stands behind
@@ -51,6 +51,11 @@ class CitationStream:
     def end(self) -> str:
         """Return what was held back, when the answer is complete."""
         return self._pass(self._checked(self._held, final=True))
+
+    def extend(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """Let further markers stand for further passages; return all of them."""
+        self._passages = (*self._passages, *passages)
+        return self._passages
 
     @property
     def text(self) -> str:

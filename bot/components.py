@@ -9,15 +9,17 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from bot import dispatch
+from bot import asking, dispatch
 from bot.database import Database
 from bot.document import IndexVersion, Purpose, Vectors
 from bot.errors import BotError, EmbeddingError, PluginError, UsageError
+from bot.machinery import Limits, Machinery
 from bot.plugins import Context, Kind, Plugins
 from bot.turn import NOTHING
 
@@ -34,12 +36,32 @@ class Components:
     Args:
         checked: the validated tables of `bot.toml`.
         home, database: what components may use of the bot, see `bot.plugins.Context`.
+        limits: how long a component that asks another one waits.
     """
 
-    def __init__(self, plugins: Plugins, checked: Checked, home: Path, database: Database) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        checked: Checked,
+        home: Path,
+        database: Database,
+        limits: Limits | None = None,
+    ) -> None:
         self._plugins = plugins
         self._checked = checked
-        self._context = Context(home=home, database=database, embed=self.embed)
+        machinery = Machinery(
+            manager=plugins.manager,
+            database=database,
+            resolve=self.named,
+            limits=limits or Limits(),
+        )
+        self._context = Context(
+            home=home,
+            database=database,
+            embed=self.embed,
+            generator=partial(asking.generator, machinery),
+            search=partial(asking.search, machinery),
+        )
         self._closing = AsyncExitStack()
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 

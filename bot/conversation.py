@@ -11,20 +11,19 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from bot import curated, dispatch, followup, glossary, prompt, ranking, record
+from bot import asking, curated, dispatch, followup, glossary, prompt, ranking, record
 from bot.citation import CitationStream
 from bot.curated import Curated
 from bot.errors import BotError, GenerationError, HookFailed
 from bot.machinery import Limits as Limits
 from bot.machinery import Machinery as Machinery
 from bot.phrases import phrases
-from bot.plugins import Kind
 from bot.turn import (
     Answer,
     Delta,
@@ -33,7 +32,6 @@ from bot.turn import (
     Finished,
     Outcome,
     Passage,
-    Prompt,
     Status,
     TextDelta,
     Turn,
@@ -65,6 +63,7 @@ class Run:
         self._timings: dict[str, float] = {}
         self._usage: Usage | None = None
         self._refused = False
+        self._reasoning = ""
         self._generator = turn.assistant.generator
         self._said = CitationStream(())
         self._begun = time.perf_counter()
@@ -136,9 +135,9 @@ class Run:
         async with self._step("queries"):
             self.turn = await self._with_queries()
         async with self._step("retrieve"):
-            found = await self._retrieve()
+            found = await asking.retrieve(self._with, self.turn, self._left_out)
         async with self._step("rank"):
-            return await self._rank(found)
+            return await asking.rank(self._with, self.turn, found, self._left_out)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -152,7 +151,7 @@ class Run:
 
     async def _with_queries(self) -> Turn:
         gathered = await self._gather("bot_queries", turn=self.turn)
-        results = [_checked(result, "bot_queries", _is_text) for result in gathered]
+        results = [asking.checked(result, "bot_queries", asking.is_text) for result in gathered]
         self._note(results)
         queries = [query for result in results for query in result.value or ()]
         own = tuple(dict.fromkeys(queries)) or tuple(followup.queries(self.turn))
@@ -160,104 +159,31 @@ class Run:
         words = glossary.mentioned(self.turn.assistant.glossary, " ".join(own))
         return replace(self.turn, queries=own, weighted=weighted, glossary=words)
 
-    async def _retrieve(self) -> dict[str, Sequence[Passage]]:
-        names: dict[str, str] = {}
-        for name in self.turn.assistant.retrievers:
-            try:
-                names[await self._resolve("retriever", name)] = name
-            except Exception as error:
-                self._left_out(f"retriever:{name}", dispatch.describe(error))
-        results = await dispatch.gather(
-            self._manager,
-            "bot_retrieve",
-            only=names,
-            timeout=self._limits.retrieve,
-            turn=self.turn,
-        )
-        results = [_checked(result, "bot_retrieve", _is_passage) for result in results]
-        self._note(results)
-        found = {names[r.plugin]: r.value for r in results if r.error is None}
-        if not found and self.turn.assistant.retrievers:
-            raise GenerationError("None of the assistant's retrievers gave a result.")
-        return found
-
-    async def _rank(self, found: dict[str, Sequence[Passage]]) -> list[Passage]:
-        allowed = {
-            name: ranking.readable(passages, self.turn.principals)
-            for name, passages in found.items()
-        }
-        fused = ranking.fuse(allowed, self.turn.k)
-        if not fused:
-            return []
-        reranked, failures = await dispatch.first(
-            self._manager,
-            "bot_rerank",
-            timeout=self._limits.hook,
-            turn=self.turn,
-            passages=fused,
-        )
-        for failure in failures:
-            self._left_out(failure.plugin, str(failure))
-        if reranked is None:
-            return fused
-        checked = _checked(dispatch.Result("a reranker", reranked), "bot_rerank", _is_passage)
-        if checked.error is not None:
-            self._note([checked])
-            return fused
-        # A reranker may reorder and drop; what it adds is checked like everything else.
-        return ranking.readable(checked.value, self.turn.principals)[: self.turn.k]
-
     async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[Event]:
-        generator = await self._resolve("generator", self.turn.assistant.generator)
+        generator = await asking.generator(self._with, self.turn.assistant.generator)
         async with self._step("prompt"):
-            asked = await self._prompt(generator, passages)
+            limit, count = await generator.context_limit(), generator.count_tokens
+            asked = await prompt.build(self.turn, passages, limit, count)
         self._said = CitationStream(asked.passages)
         yield Status("Answering", tuple(asked.passages))
         async with self._step("generate"):
-            async with aclosing(self._deltas(generator, asked)) as deltas:
+            async with aclosing(generator.deltas(self.turn, asked)) as deltas:
                 async for delta in deltas:
+                    if delta.passages:
+                        yield Status("Answering", self._found(delta.passages))
                     if text := self._take(delta):
                         yield TextDelta(text)
             if text := self._said.end():
                 yield TextDelta(text)
 
-    async def _resolve(self, kind: Kind, name: str) -> str:
-        """Make a component; loading its model counts as waiting for the first token."""
-        found: str = await dispatch.within(self._with.resolve(kind, name), self._limits.token)
-        return found
-
-    async def _prompt(self, generator: str, passages: Sequence[Passage]) -> Prompt:
-        only = {generator}
-        timeout = self._limits.hook
-        limit, _ = await dispatch.first(
-            self._manager, "bot_context_limit", only=only, timeout=timeout
-        )
-
-        async def count(text: str) -> int:
-            tokens, _ = await dispatch.first(
-                self._manager, "bot_count_tokens", only=only, timeout=timeout, text=text
-            )
-            return tokens if tokens is not None else await prompt.estimate_tokens(text)
-
-        return await prompt.build(self.turn, passages, limit, count)
-
-    async def _deltas(self, generator: str, asked: Prompt) -> AsyncGenerator[Delta]:
-        """Stream from the generator; plain text becomes a delta."""
-        found = dispatch.implementations(self._manager, "bot_generate", {generator})
-        if not found:
-            raise GenerationError(
-                f"{generator} implements no `bot_generate`; choose another generator in bot.toml."
-            )
-        stream = dispatch.stream(found[0], self._limits.token, turn=self.turn, prompt=asked)
-        async with aclosing(stream) as items:
-            async for item in items:
-                yield Delta(text=item) if isinstance(item, str) else item
+    def _found(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """Let markers stand for what the generator found, too; all that they stand for now."""
+        if len(ranking.readable(passages, self.turn.principals)) < len(passages):
+            raise GenerationError("The generator brought a passage that the asker may not read.")
+        return self._said.extend(passages)
 
     def _take(self, delta: Delta) -> str:
-        if not isinstance(delta, Delta):
-            raise GenerationError(
-                f"The generator yielded a {type(delta).__name__} where a Delta or text belongs."
-            )
+        self._reasoning += delta.reasoning
         self._usage = delta.usage or self._usage
         self._refused = self._refused or delta.refusal
         if delta.notice:
@@ -295,6 +221,7 @@ class Run:
             usage=self._usage,
             notices=self.notices,
             error="\n".join(filter(None, [error, *self._problems])),
+            reasoning=self._reasoning.strip(),
         )
         recorded = asyncio.ensure_future(self._record(recording, answer))
         try:
@@ -375,27 +302,3 @@ class Run:
 
     def _elapsed(self, begun: float) -> float:
         return round((time.perf_counter() - begun) * 1000, 3)
-
-
-def _checked(result: dispatch.Result, hook: str, fits: Callable[[object], bool]) -> dispatch.Result:
-    """Refuse what is no list of what fits: one careless plugin must not end the turn."""
-    if result.error is not None:
-        return result
-    found = [] if result.value is None else result.value
-    if isinstance(found, Sequence) and not isinstance(found, str) and all(map(fits, found)):
-        return replace(result, value=found)
-    error = HookFailed(result.plugin, hook, "gave something other than a list of what it should")
-    log.warning("%s", error)
-    return replace(result, value=None, error=error)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_passage(value: object) -> bool:
-    return (
-        isinstance(value, Passage)
-        and isinstance(value.text, str)
-        and isinstance(value.readers, frozenset)
-    )

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,8 +23,10 @@ from bot.quarantine import Quarantine
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from bot.asking import Generator
     from bot.database import Database
     from bot.document import IndexVersion, Purpose, Vectors
+    from bot.turn import Passage, Turn
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,10 @@ class Embed(Protocol):
     ) -> Vectors: ...
 
 
+async def _alone(_: Any) -> Any:
+    raise PluginError("This component is used without a bot around it; give its Context one.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a component may use of the bot that it is part of.
@@ -52,11 +58,15 @@ class Context:
         home: the bot's own folder, private to its user; caches go into `home / "cache"`.
         database: the bot's database.
         embed: turns texts into vectors that fit an index version.
+        generator: makes another generator of bot.toml, by name, for one that wraps it.
+        search: what the turn's retrievers find for `turn.queries`, and the asker may read.
     """
 
     home: Path
     database: Database
     embed: Embed
+    generator: Callable[[str], Awaitable[Generator]] = _alone
+    search: Callable[[Turn], Awaitable[list[Passage]]] = _alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +301,11 @@ def _refuse_version(plugin: object) -> None:
             f"it was written for version {wanted} of the contract, and this is "
             f"{hookspecs.API_VERSION}; upgrade the plugin"
         )
+
+
+def names() -> list[str]:
+    """List the installed plugins by name, without loading one."""
+    return sorted({entry.name for entry in _entries()})
 
 
 def _listed(offer: Callable[[], Any]) -> list[Component]:

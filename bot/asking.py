@@ -1,0 +1,211 @@
+"""Asking the assistant's parts: retrievers for passages, a generator for its answer.
+
+The loop asks them for every turn; a component asks them through its `Context`, as one does that
+wraps a generator or searches once more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from contextvars import ContextVar
+from dataclasses import replace
+
+from bot import dispatch, prompt, ranking
+from bot.errors import GenerationError, HookFailed, PluginError
+from bot.machinery import Machinery
+from bot.plugins import Kind
+from bot.turn import Delta, Passage, Prompt, Turn
+
+log = logging.getLogger(__name__)
+
+LeftOut = Callable[[str, str], None]
+"""Told the name of a plugin that did not work, and why."""
+
+_asked: ContextVar[tuple[str, ...]] = ContextVar("asked", default=())
+
+
+async def resolve(machinery: Machinery, kind: Kind, name: str) -> str:
+    """Make a component; loading its model counts as waiting for the first token."""
+    found: str = await dispatch.within(machinery.resolve(kind, name), machinery.limits.token)
+    return found
+
+
+async def retrieve(
+    machinery: Machinery, turn: Turn, left_out: LeftOut
+) -> Mapping[str, Sequence[Passage]]:
+    """Ask all of the assistant's retrievers at once; passages by retriever.
+
+    Raises:
+        GenerationError: none of them gave a result.
+    """
+    names: dict[str, str] = {}
+    for name in turn.assistant.retrievers:
+        try:
+            names[await resolve(machinery, "retriever", name)] = name
+        except Exception as error:
+            left_out(f"retriever:{name}", dispatch.describe(error))
+    results = await dispatch.gather(
+        machinery.manager,
+        "bot_retrieve",
+        only=names,
+        timeout=machinery.limits.retrieve,
+        turn=turn,
+    )
+    results = [checked(result, "bot_retrieve", is_passage) for result in results]
+    for result in results:
+        if result.error is not None:
+            left_out(result.plugin, str(result.error))
+    found = {names[r.plugin]: r.value for r in results if r.error is None}
+    if not found and turn.assistant.retrievers:
+        raise GenerationError("None of the assistant's retrievers gave a result.")
+    return found
+
+
+async def rank(
+    machinery: Machinery,
+    turn: Turn,
+    found: Mapping[str, Sequence[Passage]],
+    left_out: LeftOut,
+) -> list[Passage]:
+    """Make one list of what retrievers brought: what the asker may read, the best first."""
+    allowed = {
+        name: ranking.readable(passages, turn.principals) for name, passages in found.items()
+    }
+    fused = ranking.fuse(allowed, turn.k)
+    if not fused:
+        return []
+    reranked, failures = await dispatch.first(
+        machinery.manager,
+        "bot_rerank",
+        timeout=machinery.limits.hook,
+        turn=turn,
+        passages=fused,
+    )
+    for failure in failures:
+        left_out(failure.plugin, str(failure))
+    if reranked is None:
+        return fused
+    result = checked(dispatch.Result("a reranker", reranked), "bot_rerank", is_passage)
+    if result.error is not None:
+        left_out(result.plugin, str(result.error))
+        return fused
+    # A reranker may reorder and drop; what it adds is checked like everything else.
+    return ranking.readable(result.value, turn.principals)[: turn.k]
+
+
+async def search(machinery: Machinery, turn: Turn) -> list[Passage]:
+    """Retrieve and rank for a turn whose queries somebody else has made; failures are logged."""
+
+    def left_out(plugin: str, problem: str) -> None:
+        log.warning("%s was left out of a further search: %s", plugin, problem)
+
+    return await rank(machinery, turn, await retrieve(machinery, turn, left_out), left_out)
+
+
+class Generator:
+    """A generator of bot.toml, by name.
+
+    Args:
+        plugin: the name that its component is registered under.
+    """
+
+    def __init__(self, machinery: Machinery, plugin: str) -> None:
+        self._with = machinery
+        self._plugin = plugin
+
+    async def context_limit(self) -> int | None:
+        """Tokens that it reads and writes at once; None for no limit."""
+        limit, _ = await dispatch.first(
+            self._with.manager,
+            "bot_context_limit",
+            only={self._plugin},
+            timeout=self._with.limits.hook,
+        )
+        return None if limit is None else int(limit)
+
+    async def count_tokens(self, text: str) -> int:
+        """Count as it does; an estimate when it cannot."""
+        tokens, _ = await dispatch.first(
+            self._with.manager,
+            "bot_count_tokens",
+            only={self._plugin},
+            timeout=self._with.limits.hook,
+            text=text,
+        )
+        return tokens if tokens is not None else await prompt.estimate_tokens(text)
+
+    async def deltas(self, turn: Turn, asked: Prompt) -> AsyncGenerator[Delta]:
+        """Stream its answer; plain text becomes a delta.
+
+        Raises:
+            GenerationError: it writes nothing, or something else.
+            HookFailed: it raised or hung.
+            PluginError: it asks itself, directly or through others.
+        """
+        on_the_way = _asked.get()
+        if self._plugin in on_the_way:
+            raise PluginError(
+                f"{self._plugin} asks itself; name another `generator` in its table of bot.toml."
+            )
+        found = dispatch.implementations(self._with.manager, "bot_generate", {self._plugin})
+        if not found:
+            raise GenerationError(
+                f"{self._plugin} implements no `bot_generate`; choose another generator in "
+                "bot.toml."
+            )
+        token = _asked.set((*on_the_way, self._plugin))
+        stream = dispatch.stream(found[0], self._with.limits.token, turn=turn, prompt=asked)
+        try:
+            async with aclosing(stream) as items:
+                async for item in items:
+                    yield _delta(item)
+        finally:
+            with suppress(ValueError):  # closed by another task: nothing to undo there
+                _asked.reset(token)
+
+
+async def generator(machinery: Machinery, name: str) -> Generator:
+    """Make a generator that can be asked.
+
+    Raises:
+        PluginError: there is none by that name, or it cannot be made.
+    """
+    return Generator(machinery, await resolve(machinery, "generator", name))
+
+
+def _delta(item: object) -> Delta:
+    if isinstance(item, str):
+        return Delta(text=item)
+    if not isinstance(item, Delta):
+        raise GenerationError(
+            f"The generator yielded a {type(item).__name__} where a Delta or text belongs."
+        )
+    return item
+
+
+def checked(result: dispatch.Result, hook: str, fits: Callable[[object], bool]) -> dispatch.Result:
+    """Refuse what is no list of what fits: one careless plugin must not end the turn."""
+    if result.error is not None:
+        return result
+    found = [] if result.value is None else result.value
+    if isinstance(found, Sequence) and not isinstance(found, str) and all(map(fits, found)):
+        return replace(result, value=found)
+    error = HookFailed(result.plugin, hook, "gave something other than a list of what it should")
+    log.warning("%s", error)
+    return replace(result, value=None, error=error)
+
+
+def is_text(value: object) -> bool:
+    """Whether a hook that gives texts gave one."""
+    return isinstance(value, str)
+
+
+def is_passage(value: object) -> bool:
+    """Whether a hook that gives passages gave one that can be checked for its readers."""
+    return (
+        isinstance(value, Passage)
+        and isinstance(value.text, str)
+        and isinstance(value.readers, frozenset)
+    )
