@@ -28,6 +28,7 @@ COMMANDS = {
     "index": "Look after index versions: compare, promote, roll back.",
     "plugins": "See which plugins are here and which are broken.",
     "reindex": "Bring the index in step with the sources.",
+    "report": "Learn from what people asked.",
     "search": "Find passages, without an answer.",
     "serve": "Serve the channels of bot.toml.",
     "source": "Say where documents come from.",
