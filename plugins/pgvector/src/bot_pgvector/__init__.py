@@ -29,6 +29,14 @@ class PgvectorSettings(BaseModel):
     per_page: int = Field(
         4, ge=1, description="Chunks that a page may have; each further one counts less."
     )
+    show: Literal["chunk", "neighbours", "section"] = Field(
+        "chunk",
+        description="What a found chunk is shown with: nothing, found chunks that touch it, or all "
+        "of its section.",
+    )
+    show_characters: int = Field(
+        4000, ge=200, le=100_000, description="How long such a passage may become."
+    )
     half_life: float | None = Field(
         None, gt=0, description="Days after which a passage has lost a quarter of its score; at "
         "most it loses half. Without it, age does not matter."

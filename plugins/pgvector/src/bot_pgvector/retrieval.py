@@ -20,6 +20,7 @@ from bot.errors import IndexingError
 from bot_pgvector.analysis import ANALYZER, terms
 from bot_pgvector.search import Hit, Search
 from bot_pgvector.statements import INDEX, SEARCH
+from bot_pgvector.widening import widened
 
 if TYPE_CHECKING:
     from bot_pgvector import PgvectorSettings
@@ -53,16 +54,20 @@ class Retriever:
             queries = [turn.weighted]
         queries = [_understood(query, turn.glossary) for query in queries]
         vectors = await self._vectors(turn, turn.index, queries)
-        best: dict[str, Passage] = {}
+        best: dict[str, Hit] = {}
         async with self._context.database.connection() as connection:
             await self._prepare(connection, turn.index)
             for query, vector in zip(queries, vectors, strict=True):
                 search = Search(connection, turn, turn.index, self._settings.candidates)
                 for hit in await self._search(search, query, vector, turn.k):
-                    passage = hit.passage
-                    if passage.id not in best or best[passage.id].score < passage.score:
-                        best[passage.id] = passage
-        return sorted(best.values(), key=lambda passage: -passage.score)[: turn.k]
+                    id_, score = hit.passage.id, hit.passage.score
+                    if id_ not in best or best[id_].passage.score < score:
+                        best[id_] = hit
+            hits = sorted(best.values(), key=lambda hit: -hit.passage.score)[: turn.k]
+            if self._settings.show == "chunk" or not hits:
+                return [hit.passage for hit in hits]
+            limit = self._settings.show_characters
+            return await widened(search, hits, self._settings.show, limit)
 
     async def _vectors(
         self, turn: Turn, version: IndexVersion, queries: Sequence[Weighted]

@@ -119,6 +119,20 @@ class Search:
         cursor = await self._ask("updated", documents=list(documents))
         return dict(await cursor.fetchall())
 
+    async def around(
+        self, documents: Sequence[int], starts: Sequence[int], stops: Sequence[int]
+    ) -> list[tuple[int, int, int, str]]:
+        """Look up the chunks in some spans of documents: document, start, stop, context."""
+        cursor = await self._ask("around", documents=documents, starts=starts, stops=stops)
+        return list(await cursor.fetchall())
+
+    async def texts(
+        self, documents: Sequence[int], starts: Sequence[int], stops: Sequence[int]
+    ) -> list[str]:
+        """Read spans of documents, which must be ones that the asker may read."""
+        cursor = await self._ask("texts", documents=documents, starts=starts, stops=stops)
+        return [text for (text,) in await cursor.fetchall()]
+
     async def _both(
         self, asked: Mapping[str, float], vector: NDArray[np.float32] | None, limit: int
     ) -> tuple[list[tuple[int, float]], Ranking]:

@@ -55,13 +55,36 @@ select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c
     c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
 from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 
+-- name: nearest_passages_by_bits
+with near as materialized (
+    select c.* from {index}.chunk c
+    where {permitted} order by {distance} limit %(k)s::int * %(further)s::int
+)
+select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
+    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
+from near c order by {exact} limit %(k)s
+
 -- name: few_passages
 -- The same, exactly.
 with few as materialized (select * from {index}.chunk c where {permitted})
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
-from few c order by {distance} limit %(k)s
+    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
+from few c order by {exact} limit %(k)s
 
 -- name: updated
 -- When documents changed last, as far as the ledger knows them.
 select id, updated_at from document where id = any(%(documents)s)
+
+-- name: around
+-- The chunks that stand near what was found, in reading order.
+select distinct c.document_id, c.start, c.stop, c.context
+from unnest(%(documents)s::bigint[], %(starts)s::int[], %(stops)s::int[]) near(document, a, b)
+join {index}.chunk c on c.document_id = near.document and c.stop >= near.a and c.start <= near.b
+where {permitted} order by c.document_id, c.start
+
+-- name: texts
+-- Spans of documents, as they are stored.
+select coalesce(substr(d.text, span.a + 1, span.b - span.a), '')
+from unnest(%(documents)s::bigint[], %(starts)s::int[], %(stops)s::int[])
+    with ordinality span(document, a, b, place)
+left join document d on d.id = span.document order by span.place
