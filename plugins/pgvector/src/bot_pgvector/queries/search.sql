@@ -55,21 +55,12 @@ select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c
     c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
 from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 
--- name: nearest_passages_by_bits
-with near as materialized (
-    select c.* from {index}.chunk c
-    where {permitted} order by {distance} limit %(k)s::int * %(further)s::int
-)
-select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
-from near c order by {exact} limit %(k)s
-
 -- name: few_passages
 -- The same, exactly.
 with few as materialized (select * from {index}.chunk c where {permitted})
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
-from few c order by {exact} limit %(k)s
+    c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
+from few c order by {distance} limit %(k)s
 
 -- name: updated
 -- When documents changed last, as far as the ledger knows them.
