@@ -86,11 +86,13 @@ class Corpus:
 def make_corpus(database, tmp_path):
     """Make index versions in a database of this test alone."""
 
-    async def make(dimensions=DIMENSIONS):
+    async def make(dimensions=DIMENSIONS, vectors="single"):
         plugins = Plugins()
         plugins.register(bot_pgvector, "pgvector")
         await schema.ensure(database, [schema.core_migrations(), *plugins.migrations()])
-        version = await versions.seed(database, plugins.manager, {}, dimensions)
+        version = await versions.seed(
+            database, plugins.manager, {"index": {"vectors": vectors}}, dimensions
+        )
 
         async def embed_all(texts, purpose, version):
             return np.stack([embed(text, version.dimensions) for text in texts])

@@ -126,6 +126,73 @@ async def test_wide_vectors(make_corpus, monkeypatch, dimensions):
     assert (await corpus.texts(WORDS[3], k=1, mode="vector")) == [WORDS[3]]
 
 
+@pytest.mark.parametrize("graph_from", [5, 1000], ids=["graph", "no graph"])
+@pytest.mark.parametrize("mode", ["vector", "hybrid"])
+@pytest.mark.parametrize("vectors", ["single", "half", "binary"])
+async def test_vectors_of_any_precision_find_the_same(
+    make_corpus, monkeypatch, vectors, mode, graph_from
+):
+    monkeypatch.setattr(index, "GRAPH_FROM", graph_from)
+    corpus = await make_corpus(64, vectors)
+    await corpus.add(*WORDS)
+    await corpus.finish()
+    assert await graph(corpus) == (graph_from < len(WORDS))
+    for question in (WORDS[3], WORDS[77]):
+        first, *others = await corpus.ask(question, k=5, mode=mode)
+        assert first.text == question
+        assert first.evidence["cosine"] == pytest.approx(1, abs=2e-3)
+        assert len(others) == 4
+
+
+async def test_half_of_the_precision_takes_half_of_the_room(make_corpus, rows, monkeypatch):
+    monkeypatch.setattr(index, "GRAPH_FROM", 5)
+    sizes = {}
+    for vectors in ("single", "half", "binary"):
+        await (corpus := await make_corpus(512, vectors)).add(*WORDS)
+        await corpus.finish()
+        schema = f"pgvector_{corpus.version.id}"
+        [(column, size)] = await rows(
+            f"select avg(pg_column_size(embedding))::int, pg_relation_size(%s) from {schema}.chunk",
+            (f"{schema}.chunk_graph",),
+        )
+        sizes[vectors] = column, size
+        await corpus.change(index.drop)
+        await rows("delete from index_version returning id")
+    assert [column for column, _ in sizes.values()] == [2056, 1032, 2056]
+    single, half, binary = (size for _, size in sizes.values())
+    assert half < 0.7 * single
+    assert binary < 0.4 * single
+
+
+REFUSE = """
+create function refuse() returns event_trigger language plpgsql as $$ begin
+    if current_setting('max_parallel_maintenance_workers') <> '0' and exists (
+        select from pg_event_trigger_ddl_commands() where object_identity like '%chunk_graph') then
+        raise exception using errcode = '53100', message = 'could not resize shared memory segment';
+    end if;
+end $$;
+create event trigger refuse on ddl_command_end when tag in ('CREATE INDEX')
+    execute function refuse();
+"""
+
+
+async def test_a_graph_is_built_alone_where_shared_memory_is_short(corpus, monkeypatch, conninfo):
+    """As in a container with 64 MB of shared memory, which a build with helpers asks for more."""
+    monkeypatch.setattr(index, "GRAPH_FROM", 5)
+    await corpus.add(*WORDS)
+    await corpus.finish()
+    await corpus.change(drop_graph)
+    with psycopg.connect(conninfo, user="postgres", autocommit=True) as administrator:
+        administrator.execute(REFUSE)
+    await corpus.finish()
+    assert await graph(corpus)
+
+
+async def drop_graph(version, connection):
+    await connection.execute(index.of(version)("ungraph"))
+    await connection.execute(index.INDEX["graphed"], {"chunks": 0, "version": version.id})
+
+
 async def test_a_vector_of_another_length_is_refused(corpus):
     with pytest.raises(Exception, match="expected 16 dimensions, not 3") as failure:
         await corpus.add(corpus.chunk("short", vector=corpus.chunk("x").vector[:3]))

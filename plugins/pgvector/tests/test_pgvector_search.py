@@ -5,7 +5,7 @@ import pytest
 from bot_pgvector import index
 from bot_pgvector.fusion import confidence, semantic_share
 from bot_pgvector.retrieval import _date
-from bot_pgvector.statements import search_statement
+from bot_pgvector.statements import Form, search_statement
 
 from bot.errors import IndexingError
 from bot.turn import Trace
@@ -15,7 +15,7 @@ EVERYBODY = frozenset({"everyone"})
 
 
 async def plan(corpus, name, arguments, sources=True):
-    query = search_statement(name, corpus.version.id, corpus.version.dimensions, sources, ())
+    query = search_statement(name, Form.of(corpus.version), sources, ())
     async with corpus.database.connection() as connection:
         await connection.execute("set enable_seqscan = off")
         cursor = await connection.execute("explain " + query, arguments)

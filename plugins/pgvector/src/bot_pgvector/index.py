@@ -11,14 +11,16 @@ from contextlib import asynccontextmanager
 from math import log
 
 import numpy as np
+from pgvector import HalfVector
 from pgvector.psycopg import register_vector_async
+from psycopg.errors import DiskFull, InsufficientResources
 from psycopg.types.json import Jsonb
 
 from bot.database import Connection
 from bot.document import Chunk, IndexVersion
 from bot_pgvector.analysis import ANALYZER
 from bot_pgvector.postings import POSTING, invert, unpack
-from bot_pgvector.statements import GRAPH_LIMIT, INDEX, Statement, of, schema
+from bot_pgvector.statements import INDEX, Form, Statement, of, schema
 
 FANOUT = 32  # segments of one size that become one of the next: bounds what a question reads
 SMALL = 8  # how many times smaller than the largest segment the others may be together
@@ -28,7 +30,7 @@ DEAD = 0.2  # share of deleted chunks in the postings that is worth writing them
 
 _NAMESPACE = 0x7067  # first key of the advisory lock, "pg"
 _GRAPH_BYTES = 360  # a graph's node besides its vector, at m = 16, with room to spare
-_MEMORY = (64, 2048)  # MB for building a graph, least and most
+_LEAST = 64 << 10  # kB for building a graph
 
 
 async def begin(version: IndexVersion, connection: Connection) -> None:
@@ -80,13 +82,27 @@ async def finish(version: IndexVersion, connection: Connection) -> None:
         else:
             await _merge_small(statement, connection)
         await connection.execute(statement("index_columns"))
-        if not graphed and chunks >= GRAPH_FROM and version.dimensions <= GRAPH_LIMIT:
-            needed = chunks * (version.dimensions * 4 + _GRAPH_BYTES) >> 20
-            memory = min(max(needed, _MEMORY[0]), _MEMORY[1])
-            await connection.execute(INDEX["memory"], {"memory": f"{memory}MB"})
-            await connection.execute(statement("graph"))
-            await connection.execute(INDEX["graphed"], {"chunks": chunks, "version": version.id})
+        if not graphed and chunks >= GRAPH_FROM:
+            await _build_graph(version, chunks, connection)
         await connection.execute(statement("analyze"))
+
+
+async def _build_graph(version: IndexVersion, chunks: int, connection: Connection) -> None:
+    """Build the graph with the memory and the helpers that the server's settings allow."""
+    form = Form.of(version)
+    if form.dimensions > form.graph_limit:
+        return
+    needed = chunks * (form.node_bytes + _GRAPH_BYTES) >> 10
+    await connection.execute(INDEX["memory"], {"needed": needed, "least": _LEAST})
+    statement = of(version)
+    try:
+        async with connection.transaction():
+            await connection.execute(statement("graph"))
+    except (DiskFull, InsufficientResources):
+        # A container often has too little shared memory for helpers: one process does without.
+        await connection.execute(INDEX["alone"])
+        await connection.execute(statement("graph"))
+    await connection.execute(INDEX["graphed"], {"chunks": chunks, "version": version.id})
 
 
 async def drop(version: IndexVersion, connection: Connection) -> None:
@@ -141,9 +157,10 @@ async def copy_chunks(
 ) -> list[int]:
     """Store texts and vectors; return the ids that they got."""
     ids = await _reserve(version, len(chunks), connection)
+    type_ = Form.of(version).type
     async with connection.cursor().copy(of(version)("copy_chunks")) as copy:
         copy.set_types(
-            "int8 int8 int4 int4 int4 text text text text text text text[] jsonb vector".split()
+            f"int8 int8 int4 int4 int4 text text text text text text text[] jsonb {type_}".split()
         )
         for id_, chunk in zip(ids, chunks, strict=True):
             await copy.write_row(
@@ -161,7 +178,7 @@ async def copy_chunks(
                     chunk.text,
                     list(chunk.readers),
                     Jsonb(dict(chunk.metadata)),
-                    chunk.vector,
+                    HalfVector(chunk.vector) if type_ == "halfvec" else chunk.vector,
                 )
             )
     return ids

@@ -19,8 +19,9 @@ from bot.document import IndexVersion
 from bot_pgvector.analysis import terms
 from bot_pgvector.fusion import semantic_share
 from bot_pgvector.postings import Ranking, rank
-from bot_pgvector.statements import search_statement
+from bot_pgvector.statements import Form, search_statement
 
+FURTHER = 8  # times as many are found by their bits as are kept when they are compared whole
 FEW = 5000  # chunks that filters leave, up to which comparing with each is fast and exact
 
 
@@ -51,6 +52,8 @@ class Search:
     ) -> None:
         self._connection = connection
         self._version = version
+        self._form = Form.of(version)
+        self._by_bits = "_by_bits" if self._form.vectors == "binary" else ""
         self._candidates = candidates
         self._trace = turn.trace
         filters = [_alternatives(key, value) for key, value in turn.filters.items()]
@@ -58,6 +61,7 @@ class Search:
         self._arguments: dict[str, Any] = {
             "principals": list(turn.principals),
             "sources": list(turn.sources),
+            "further": FURTHER,
             **{
                 f"filter_{place}_{each}": Jsonb(value)
                 for place, values in enumerate(filters)
@@ -68,7 +72,8 @@ class Search:
     async def by_vector(self, vector: NDArray[np.float32] | None, k: int) -> list[Hit]:
         """Find the chunks that are nearest in meaning."""
         with self._timed("passages"):
-            near = "few_passages" if await self._leaves_few() else "nearest_passages"
+            few = await self._leaves_few()
+            near = "few_passages" if few else f"nearest_passages{self._by_bits}"
             cursor = await self._ask(near, vector=vector, k=k)
             rows = await cursor.fetchall()
         return [
@@ -143,7 +148,7 @@ class Search:
             postings = await self._ask("postings", terms=list(asked))
             near = None
             if vector is not None:
-                name = "nearest_of_few" if few else "nearest"
+                name = "nearest_of_few" if few else f"nearest{self._by_bits}"
                 near = await self._ask(name, vector=vector, limit=limit)
             ((chunks, tokens),) = await size.fetchall()
             ranking = rank(asked, await postings.fetchall(), chunks, tokens)
@@ -161,7 +166,7 @@ class Search:
         return bool(count <= FEW)
 
     async def _ask(self, name: str, **arguments: Any) -> AsyncCursor[Any]:
-        query = search_statement(name, self._version.id, self._version.dimensions, *self._shape)
+        query = search_statement(name, self._form, *self._shape)
         return await self._connection.execute(query, {**self._arguments, **arguments}, binary=True)
 
     def _timed(self, name: str) -> AbstractContextManager[None]:

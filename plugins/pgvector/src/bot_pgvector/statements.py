@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import LiteralString, TypeAlias
@@ -16,21 +17,111 @@ _FOLDER = Path(__file__).parent / "queries"
 INDEX = load_queries(_FOLDER / "index.sql")
 SEARCH = load_queries(_FOLDER / "search.sql")
 
-GRAPH_LIMIT = 4000  # dimensions: HNSW holds half precision up to here, and single up to 2,000
-
 INLINE_LIMIT = 1024  # dimensions: half a page of 8 kB
+
+_SINGLE_LIMIT = 2000  # dimensions that a graph holds in single precision; in half, twice as many
+_BITS_LIMIT = 64_000
 
 Statement: TypeAlias = Callable[[str], LiteralString]
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the vectors of a version are.
+
+    Attributes:
+        vectors: `single` and `half` precision; `binary` keeps them whole and searches by one bit a
+            dimension, whose finds are then compared whole.
+    """
+
+    version: int
+    dimensions: int
+    vectors: str
+
+    @classmethod
+    def of(cls, version: IndexVersion) -> Form:
+        """Read it off a version's settings."""
+        given = version.settings.get("index", {}).get("vectors", "single")
+        return cls(version.id, version.dimensions, given)
+
+    @property
+    def graph_limit(self) -> int:
+        """Dimensions that a graph can have."""
+        return _BITS_LIMIT if self.vectors == "binary" else 2 * _SINGLE_LIMIT
+
+    @property
+    def node_bytes(self) -> int:
+        """What a vector takes in the graph."""
+        if self.vectors == "binary":
+            return self.dimensions // 8
+        return self.dimensions * (2 if self._halved or self.vectors == "half" else 4)
+
+    @property
+    def type(self) -> str:
+        """The type of the column."""
+        return "halfvec" if self.vectors == "half" else "vector"
+
+    @property
+    def _halved(self) -> bool:
+        """Whether the graph is of half precision though the column is not."""
+        wide = _SINGLE_LIMIT < self.dimensions <= self.graph_limit
+        return self.vectors == "single" and wide
+
+    @property
+    def column(self) -> sql.Composed:
+        """What the graph is built on."""
+        if self.vectors == "binary":
+            return self._bits(sql.SQL("embedding"))
+        if self._halved:
+            return sql.SQL("(embedding::halfvec({}))").format(self._length)
+        return sql.Composed([sql.SQL("embedding")])
+
+    @property
+    def operators(self) -> str:
+        """The operator class of the graph."""
+        if self.vectors == "binary":
+            return "bit_hamming_ops"
+        return "halfvec_ip_ops" if self._halved or self.vectors == "half" else "vector_ip_ops"
+
+    @property
+    def exact(self) -> sql.Composed:
+        """The negative inner product, on unit vectors the negative cosine."""
+        return sql.SQL("c.embedding <#> %(vector)s::{}({})").format(
+            sql.SQL(self.type), self._length
+        )
+
+    @property
+    def distance(self) -> sql.Composed:
+        """What the graph orders by."""
+        if self.vectors == "binary":
+            asked = sql.SQL("%(vector)s::vector({})").format(self._length)
+            return sql.SQL("{} <~> {}").format(
+                self._bits(sql.SQL("c.embedding")), self._bits(asked)
+            )
+        if self._halved:
+            return sql.SQL("c.embedding::halfvec({0}) <#> %(vector)s::halfvec({0})").format(
+                self._length
+            )
+        return self.exact
+
+    @property
+    def _length(self) -> sql.Literal:
+        return sql.Literal(self.dimensions)
+
+    def _bits(self, vector: sql.Composable) -> sql.Composed:
+        return sql.SQL("(binary_quantize({})::bit({}))").format(vector, self._length)
+
+
 @cache
-def statements(version: int, dimensions: int) -> Statement:
+def statements(form: Form) -> Statement:
     """Return a function from a query's name to the query for one version."""
     parts = {
-        "index": sql.Identifier(schema(version)),
-        "dimensions": sql.Literal(dimensions),
-        "storage": sql.SQL("plain" if dimensions <= INLINE_LIMIT else "external"),
-        **_graph(dimensions),
+        "index": sql.Identifier(schema(form.version)),
+        "dimensions": sql.Literal(form.dimensions),
+        "type": sql.SQL(form.type),
+        "storage": sql.SQL("plain" if form.dimensions <= INLINE_LIMIT else "external"),
+        "column": form.column,
+        "operators": sql.SQL(form.operators),
     }
 
     @cache
@@ -42,7 +133,7 @@ def statements(version: int, dimensions: int) -> Statement:
 
 @cache
 def search_statement(
-    name: str, version: int, dimensions: int, sources: bool, filters: tuple[int, ...]
+    name: str, form: Form, sources: bool, filters: tuple[int, ...]
 ) -> LiteralString:
     """Return a search query for one version.
 
@@ -62,9 +153,10 @@ def search_statement(
         conditions.append(sql.SQL("({})").format(sql.SQL(" or ").join(allowed)))
     return _written(
         sql.SQL(SEARCH[name]).format(
-            index=sql.Identifier(schema(version)),
+            index=sql.Identifier(schema(form.version)),
             permitted=sql.SQL(" and ").join(conditions),
-            distance=_distance(dimensions),
+            distance=form.distance,
+            exact=form.exact,
         )
     )
 
@@ -79,24 +171,9 @@ def _written(composed: sql.Composed) -> LiteralString:
 
 def of(version: IndexVersion) -> Statement:
     """Return the statements of a version."""
-    return statements(version.id, version.dimensions)
+    return statements(Form.of(version))
 
 
 def schema(version: int) -> str:
     """Name the schema that holds a version."""
     return f"pgvector_{version}"
-
-
-def _graph(dimensions: int) -> dict[str, sql.Composable]:
-    if dimensions <= 2000:
-        return {"column": sql.SQL("embedding"), "operators": sql.SQL("vector_ip_ops")}
-    half = sql.SQL("(embedding::halfvec({}))").format(sql.Literal(dimensions))
-    return {"column": half, "operators": sql.SQL("halfvec_ip_ops")}
-
-
-def _distance(dimensions: int) -> sql.Composable:
-    """Write the negative inner product, on unit vectors the negative cosine."""
-    if dimensions <= 2000 or dimensions > GRAPH_LIMIT:
-        return sql.SQL("c.embedding <#> %(vector)s")
-    half = sql.SQL("halfvec({})").format(sql.Literal(dimensions))
-    return sql.SQL("c.embedding::{half} <#> %(vector)s::{half}").format(half=half)

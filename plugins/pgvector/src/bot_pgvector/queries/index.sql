@@ -20,7 +20,7 @@ create table {index}.chunk (
     text        text not null,
     readers     text[] not null,
     metadata    jsonb not null,
-    embedding   vector({dimensions}) not null
+    embedding   {type}({dimensions}) not null
 ) with (toast_tuple_target = 8160);
 
 alter table {index}.chunk alter embedding set storage {storage};
@@ -107,8 +107,17 @@ create index if not exists chunk_source on {index}.chunk (source);
 create index if not exists chunk_metadata on {index}.chunk using gin (metadata jsonb_path_ops)
 
 -- name: memory
--- For this transaction: building a graph in memory is many times faster than on disk.
-select set_config('maintenance_work_mem', %(memory)s, true)
+-- For this transaction: building a graph in memory is many times faster than on disk. As much as
+-- it needs, up to half of what the server takes its machine to have for it; in kB.
+select set_config('maintenance_work_mem', greatest(%(least)s, least(%(needed)s,
+    greatest(
+        (select setting::bigint from pg_settings where name = 'maintenance_work_mem'),
+        (select setting::bigint * 4 from pg_settings where name = 'effective_cache_size'))))
+    || 'kB', true)
+
+-- name: alone
+-- For this transaction: build without helpers.
+select set_config('max_parallel_maintenance_workers', '0', true)
 
 -- name: graph
 -- ef_construction below the default of 64: a third faster to add to, for .003 of recall@10.

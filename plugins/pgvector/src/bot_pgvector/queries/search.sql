@@ -1,5 +1,5 @@
 -- Searching one index version. {index} is its schema, {permitted} the conditions below, as many
--- as the question needs; {distance} is the expression that the vector index is built on.
+-- as the question needs; {distance} is what the vector index orders by, {exact} the negative cosine.
 
 -- name: readable
 c.readers && %(principals)s
@@ -30,16 +30,24 @@ where {permitted} order by {distance} limit %(limit)s
 -- How many chunks the filters leave, counted no further than it matters.
 select count(*) from (select from {index}.chunk c where {permitted} limit %(limit)s) few
 
+-- name: nearest_by_bits
+-- The same where the index is of bits: more of them, compared again as they are.
+with near as materialized (
+    select c.id, c.embedding from {index}.chunk c
+    where {permitted} order by {distance} limit %(limit)s::int * %(further)s::int
+)
+select c.id, (-({exact}))::float8 from near c order by {exact} limit %(limit)s
+
 -- name: nearest_of_few
 -- The same, exactly: collect what is permitted first, then sort.
 with few as materialized (select c.id, c.embedding from {index}.chunk c where {permitted})
-select c.id, (-({distance}))::float8 from few c order by {distance} limit %(limit)s
+select c.id, (-({exact}))::float8 from few c order by {exact} limit %(limit)s
 
 -- name: passages
 -- Candidates of both searches: cosine for all of them, the lexical score as it was given. The
 -- last column counts those that the terms found.
 with scored as (
-    select c.*, (-(c.embedding <#> %(vector)s))::float8 as cosine, l.score as lexical
+    select c.*, (-({exact}))::float8 as cosine, l.score as lexical
     from unnest(%(ids)s::bigint[], %(scores)s::float8[]) l(id, score)
     join {index}.chunk c on c.id = l.id
     where {permitted}
@@ -55,12 +63,21 @@ select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c
     c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
 from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 
+-- name: nearest_passages_by_bits
+with near as materialized (
+    select c.* from {index}.chunk c
+    where {permitted} order by {distance} limit %(k)s::int * %(further)s::int
+)
+select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
+    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
+from near c order by {exact} limit %(k)s
+
 -- name: few_passages
 -- The same, exactly.
 with few as materialized (select * from {index}.chunk c where {permitted})
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
-from few c order by {distance} limit %(k)s
+    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
+from few c order by {exact} limit %(k)s
 
 -- name: updated
 -- When documents changed last, as far as the ledger knows them.
