@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bot import schema
+from bot import languages, schema
 from bot.database import Connection, Database, load_queries
 from bot.errors import BotError
 from bot.jobs import DEAD
@@ -164,6 +164,8 @@ async def _open(bot: Bot) -> AsyncIterator[Finding]:
     took = sum(run.timings.values())
     told = problems or f"{len(passages)} passages in {took:.0f} ms"
     yield Finding("search", "bad" if problems else "ok", told)
+    if told := await languages.unfit(bot.database, bot.plugins.manager):
+        yield Finding("languages", "note", told)
 
 
 async def _queue(connection: Connection) -> AsyncIterator[Finding]:

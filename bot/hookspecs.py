@@ -228,6 +228,15 @@ def bot_embedder_identity() -> Mapping[str, Any] | None:
     """
 
 
+@hookspec(firstresult=True)
+def bot_embedder_languages() -> Sequence[str] | None:
+    """Return the languages that the embedder was made for, as ISO 639-1 codes. Component.
+
+    None when that is not known; an embedder for many languages names them, or gives None.
+    `bot doctor` tells when the documents are in others.
+    """
+
+
 @hookspec
 def bot_index_begin(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> None:
     """Make room for a new index version. Component: a retriever that keeps an index.

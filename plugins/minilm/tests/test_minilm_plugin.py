@@ -44,6 +44,28 @@ async def test_the_embedder_is_called_through_its_hooks(plugins, tmp_path):
     assert spans == [[(0, 1), (2, 3)]]
 
 
+def test_minilm_is_for_english(tmp_path):
+    assert MiniLM(None, tmp_path).bot_embedder_languages() == ["en"]
+
+
+@pytest.mark.parametrize(
+    ("card", "languages"),
+    [
+        ("---\nlanguage: en\ntags:\n- zh\n---\nfr", ["en"]),
+        ("---\ntags: [x]\nlanguage:\n  - en\n  - zh\nlicense: mit\n---\n", ["en", "zh"]),
+        ("---\nlanguage: [en, 'zh']\n---\n", ["en", "zh"]),
+        ("---\nlanguage:\n- multilingual\n- af\n---\n", None),
+        ("---\nlicense: mit\n---\n", None),
+        ("language: en", None),
+        (None, None),
+    ],
+)
+def test_the_languages_of_a_model_stand_on_its_card(tmp_path, card, languages):
+    if card is not None:
+        (tmp_path / "README.md").write_text(card, encoding="utf-8")
+    assert AnyModel(str(tmp_path), None, tmp_path).bot_embedder_languages() == languages
+
+
 def test_settings_refuse_what_they_do_not_know(plugins):
     for type_ in ("minilm", "sentence-transformers"):
         with pytest.raises(ValidationError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,18 @@ class AnyModel:
             known.parent.mkdir(parents=True, exist_ok=True)
             known.write_text(json.dumps(identity))
             return identity
+
+    @hookimpl
+    def bot_embedder_languages(self) -> list[str] | None:
+        """Read the languages off the model's card, whose front matter names them."""
+        with self._gate:
+            card = self._folder / "README.md"
+        if not card.is_file():
+            return None
+        head = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8"), re.DOTALL)
+        named = re.search(r"^language:[ \t]*(?:\S.*)?(?:\n\s*- .+)*", head[1] if head else "", re.M)
+        found = re.findall(r"\b[a-z]{2,3}\b", named[0].partition(":")[2]) if named else []
+        return None if "multilingual" in (named[0] if named else "") else found or None
 
     @hookimpl
     def bot_token_spans(self, texts: Sequence[str]) -> list[list[Span]]:

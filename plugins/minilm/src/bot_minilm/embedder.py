@@ -53,6 +53,10 @@ class MiniLM:
         }
 
     @hookimpl
+    def bot_embedder_languages(self) -> list[str]:
+        return ["en"]
+
+    @hookimpl
     def bot_token_spans(self, texts: Sequence[str]) -> list[list[Span]]:
         tokens = self._tokens()
         return [tokens.spans(text) for text in texts]
