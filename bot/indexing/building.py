@@ -81,6 +81,8 @@ class Builder:
         tokens = await self._ask(
             "bot_token_spans", self.embedder, texts=[d.text for d in documents]
         )
+        # A version that was built before there was a choice has the headings.
+        headed = self.version.settings.get("index", {}).get("headings", True)
         cuts = []
         for document, spans in zip(documents, tokens, strict=True):
             pieces: Sequence[Piece] = await self._ask(
@@ -89,7 +91,7 @@ class Builder:
             aboves = [context(document.title, piece.headings) for piece in pieces]
             cuts.append(
                 [
-                    (piece, above, f"{above}\n{document.text[piece.start : piece.end]}")
+                    (piece, above, f"{above if headed else ''}\n{_text(document, piece)}")
                     for piece, above in zip(pieces, aboves, strict=True)
                 ]
             )
@@ -135,6 +137,10 @@ class Builder:
         if value is None:
             raise IndexingError(f"{plugin} does not implement {hook}; choose another in [index].")
         return value
+
+
+def _text(document: Document, piece: Piece) -> str:
+    return document.text[piece.start : piece.end]
 
 
 async def build_apart(

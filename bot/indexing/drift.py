@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from bot.app import Bot
     from bot.plugins import Kind
 
-INDEX = {"vectors": "single"}  # of versions that were built before there was a choice
+INDEX = {
+    "vectors": "single",
+    "headings": True,
+}  # of versions that were built before there was a choice
 
 
 async def drift(bot: Bot) -> list[str]:
@@ -30,7 +33,7 @@ async def drift(bot: Bot) -> list[str]:
     told = [
         each for kind in kinds for each in _component(bot, kind, wanted[kind], there.get(kind, {}))
     ]
-    told += _options("index", wanted["index"], there.get("index", INDEX))
+    told += _options("index", wanted["index"], INDEX | there.get("index", {}))
     how = "`bot reindex --rebuild` builds one as bot.toml says"
     return [f"{one} in index version {live.id}; {how}." for one in told]
 

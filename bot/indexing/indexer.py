@@ -250,11 +250,15 @@ class Indexer:
         }
 
     def _graph(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        known = {"vectors": self._settings.index.vectors}
+        known = self._settings.index.model_dump(include={"vectors", "headings"})
         if unknown := changes.keys() - known:
-            raise UsageError(f"--set index.{min(unknown)}: there is only index.vectors.")
+            raise UsageError(
+                f"--set index.{min(unknown)}: there is only index.vectors and index.headings."
+            )
         try:
             valid = type(self._settings.index).model_validate(known | dict(changes))
         except ValueError:
-            raise UsageError("--set index.vectors: it is single, half or binary.") from None
-        return {"vectors": valid.vectors}
+            raise UsageError(
+                "--set index.vectors is single, half or binary, index.headings true or false."
+            ) from None
+        return {"vectors": valid.vectors, "headings": valid.headings}

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     GetPydanticSchema,
     PrivateAttr,
+    StrictBool,
     StrictInt,
     StringConstraints,
     ValidationInfo,
@@ -153,6 +154,21 @@ class IndexSettings(BaseModel):
     vectors: Literal["single", "half", "binary"] = Field(
         default="single",
         description="Precision of the vectors that are searched; half and binary take less room.",
+    )
+    headings: StrictBool = Field(
+        default=True,
+        description="Whether a piece is embedded with its title and the headings above it.",
+    )
+
+
+class ConversationsSettings(BaseModel):
+    """`[conversations]`: what is kept of what people say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] | None = Field(
+        default=None,
+        description="Days until workers delete questions and answers; never, unless given.",
     )
 
 

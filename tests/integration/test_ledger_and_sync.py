@@ -417,3 +417,10 @@ async def test_a_key_that_postgresql_cannot_hold_is_reported_and_stops_no_other(
     done = await bench.sync(doc("bad\udcff", "one"), doc("bad\0", "two"), doc("c", "three"))
     assert [key for key, _ in await holds() if key == "c"] == ["c"]
     assert done.found == 3
+
+
+async def test_a_version_may_leave_titles_out_of_what_is_embedded(bench, monkeypatch, rows):
+    monkeypatch.setitem(toys.SETTINGS, "index", {"headings": False})
+    await bench.sync(doc("a", "one", title="A"))
+    assert bench.embedder.texts == ["\none"]
+    assert await rows("select text from toy_chunk") == [("one",)]
