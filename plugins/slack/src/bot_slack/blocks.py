@@ -14,6 +14,7 @@ from bot import Answer, Citation
 from bot.turn import Outcome
 from bot_slack.links import host, misleading, usable
 from bot_slack.mrkdwn import escaped, mrkdwn
+from bot_slack.mrkdwn import label as link_label
 from bot_slack.render import plain
 
 Block: TypeAlias = dict[str, Any]
@@ -77,9 +78,7 @@ def source_line(citation: Citation) -> str:
         return f"{citation.marker}. " + mrkdwn(plain(label or citation.source or "a source"))
     if not label.strip() or misleading(label, url):
         label = host(url)
-    # Inside a link nothing else is one, so the words stay as they are but for what ends it.
-    words = escaped(label.replace("|", "¦").replace("@", "@\u2060").replace("\n", " "))
-    return f"{citation.marker}. <{escaped(url)}|{words}>"
+    return f"{citation.marker}. <{escaped(url)}|{link_label(label)}>"
 
 
 def summary(clean: str) -> str:

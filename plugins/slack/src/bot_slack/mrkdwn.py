@@ -5,6 +5,7 @@ Formatting: https://docs.slack.dev/messaging/formatting-message-text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,12 @@ def mrkdwn(clean: str) -> str:
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("strikethrough")
     return _Writer().write(parser.parse(clean))
+
+
+def label(text: str) -> str:
+    """The words of a link: nothing in them ends it, is a link itself, or mentions anybody."""
+    words = text.replace("<", "‹").replace(">", "›").replace("|", "¦").replace("\n", " ")
+    return escaped(re.sub("([@&])(?!\u2060)", "\\1\u2060", words))
 
 
 def escaped(text: str) -> str:
@@ -96,11 +103,12 @@ class _Writer:
 
 
 def _inline(tokens: Sequence[Token]) -> str:
-    out = []
+    out, linked = [], False
     for token in tokens:
+        linked = token.type == "link_open" or (linked and token.type != "link_close")
         match token.type:
             case "text":
-                out.append(escaped(token.content))
+                out.append((label if linked else escaped)(token.content))
             case "code_inline":
                 out.append("`" + escaped(token.content.replace("`", "'")) + "`")
             case "link_open":
@@ -108,7 +116,7 @@ def _inline(tokens: Sequence[Token]) -> str:
             case "link_close":
                 out.append(">")
             case "softbreak" | "hardbreak":
-                out.append("\n")
+                out.append(" " if linked else "\n")
             case "image":
                 out.append(escaped(token.content))
             case other:

@@ -236,6 +236,7 @@ class Cleaner:
             return self._put(found[0], found.end())
         joined = held[0] == ":" and held.startswith("://")
         joined |= held[0] == "." and self._last.isalnum() and held[1:2].isalpha()
+        joined |= held[0] == "]"  # it closes no bracket of a link, and must not seem to
         return self._put(held[0] + (JOINER if joined else ""), 1)
 
     def _url(self, found: str) -> bool:
@@ -256,9 +257,11 @@ class Cleaner:
         found = _ENTITY.match(self._held)
         decoded = html.unescape(found[0]) if found else ""
         if found is None or decoded == found[0]:
-            return self._put("&amp;", 1)
-        if decoded in ("&", "\n", "\t"):
-            return self._put("&amp;" if decoded == "&" else " ", found.end())
+            # Browsers decode some entities that have no semicolon too.
+            follows = self._held[1:2] == "#" or self._held[1:2].isalpha()
+            return self._put("&amp;" + (JOINER if follows else ""), 1)
+        if decoded in ("&", "\n", "\t"):  # with what follows, it would be another entity
+            return self._put("&amp;" + JOINER if decoded == "&" else " ", found.end())
         self._held = _INVISIBLE.sub("", cleaned(decoded)) + self._held[found.end() :]
         return True
 
