@@ -12,7 +12,7 @@ import contextvars
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -237,6 +237,8 @@ class Run:
                 await record.finish(self._with.database, self.turn, answer)
             except Exception as error:  # whatever it is, the person gets the answer
                 self._unrecorded(error)
+        with suppress(BotError):  # of all that is recorded, the least
+            await record.timed(self._with.database, self.turn, "record", self._timings["record"])
         await self._tell("bot_turn_finished", turn=self.turn, answer=answer)
         return replace(answer, notices=self.notices)
 

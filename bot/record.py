@@ -69,6 +69,15 @@ async def finish(database: Database, turn: Turn, answer: Answer) -> None:
         )
 
 
+async def timed(database: Database, turn: Turn, step: str, milliseconds: float) -> None:
+    """Add how long a step took that ended after the answer had been stored."""
+    async with database.connection() as connection:
+        await connection.execute(
+            QUERIES["timed"],
+            {"turn": turn.id, "attempt": turn.attempt, "step": step, "took": milliseconds},
+        )
+
+
 async def history(
     database: Database,
     channel: str,

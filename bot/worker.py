@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
@@ -196,9 +197,15 @@ def _register(app: procrastinate.App, task: Task, bot: Bot) -> None:
 
 
 async def _tidy(bot: Bot, job: Job) -> None:
-    """Delete jobs that ended long ago."""
+    """Delete jobs that ended long ago, and conversations that are to be forgotten."""
+    from bot import retention
+
     async with bot.database.connection() as connection:
         await connection.execute(QUERIES["tidy"], {"days": KEPT})
+    days = bot.settings.conversations.keep_days
+    if days is not None:
+        gone = await retention.purge(bot.database, before=datetime.now(UTC) - timedelta(days=days))
+        log.info("%d messages are older than %d days and deleted", gone, days)
 
 
 # There is always one scheduled task: without any, procrastinate's worker ends the watch over its

@@ -57,7 +57,7 @@ async def show(session: Session, conversation: str, as_json: bool) -> int:
         click.echo(dumps(said, indent=2))
         return 0
     for one in said:
-        who = one["author"] or ("the bot" if one["role"] == "assistant" else "somebody")
+        who = one["author"] or ("the bot" if one["role"] == "assistant" else "the asker")
         turn = f" · turn {one['turn']}" if one["turn"] else ""
         click.secho(printable(f"{one['at']:%Y-%m-%d %H:%M} {who}{turn}"), bold=True)
         click.echo(printable(one["text"]))
@@ -69,9 +69,15 @@ async def show(session: Session, conversation: str, as_json: bool) -> int:
 @WHERE
 @click.option("--before", type=click.DateTime(), help="Only what was said before this date.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
 async def purge(
-    session: Session, user: str | None, channel: str | None, before: datetime | None, yes: bool
+    session: Session,
+    user: str | None,
+    channel: str | None,
+    before: datetime | None,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Delete questions, answers and what was recorded of them, for good.
 
@@ -79,13 +85,15 @@ async def purge(
     stands in Slack itself stays there.
     """
     from bot import retention
+    from bot.cli.output import dumps
     from bot.dispatch import in_thread
     from bot.errors import UsageError
 
     if user is None and channel is None and before is None:
         raise UsageError("Say what to delete: --user, --channel or --before.")
     async with session.bot() as bot:
-        if not yes and not await in_thread(click.confirm, text="Delete them for good?"):
+        question = "Delete them for good?"
+        if not yes and not await in_thread(click.confirm, text=question, err=True):
             click.echo("Nothing was deleted.", err=True)
             return 1
         gone = await retention.purge(
@@ -94,5 +102,5 @@ async def purge(
             channel=channel,
             before=before.astimezone() if before else None,
         )
-    click.echo(f"{gone} messages are deleted.")
+    click.echo(dumps({"messages": gone}) if as_json else f"{gone} messages are deleted.")
     return 0

@@ -8,6 +8,9 @@ import click
 
 from bot.cli.session import Session, asynchronous
 
+# Where nobody says who asks: whoever may use the machine.
+_LOCALLY = {"cli": "on the command line", "terminal": "in the terminal", "python": "from Python"}
+
 
 @click.group(epilog="Example: bot turn show k3v9x2m7q8ab")
 def command() -> None:
@@ -44,7 +47,8 @@ def _print(turn: Any) -> None:
             click.echo(printable(str(value)).replace("\n", "\n" + " " * 14))
 
     line("turn", f"{turn['id']} (attempt {turn['attempt']}) in {turn['channel']}")
-    line("asked", f"{turn['started_at']:%Y-%m-%d %H:%M:%S} by {turn['author'] or 'somebody'}")
+    who = f"by {turn['author']}" if turn["author"] else _LOCALLY.get(turn["channel"], "")
+    line("asked", f"{turn['started_at']:%Y-%m-%d %H:%M:%S} {who}".rstrip())
     line("may read", ", ".join(turn["principals"]))
     line("question", turn["question"])
     line("searched", " | ".join(turn["queries"]))

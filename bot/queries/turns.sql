@@ -70,6 +70,12 @@ from said, jsonb_to_recordset(%(citations)s) as c
     (marker int, uri text, title text, location text, quote text, passage_id text, source text,
      readers jsonb)
 
+-- name: timed
+-- Nobody waits for the disk: a crash may forget this.
+update turn set timings = timings || jsonb_build_object(%(step)s::text, %(took)s::float8)
+from (select set_config('synchronous_commit', 'off', true)) at_once
+where id = %(turn)s and attempt = %(attempt)s
+
 -- name: history
 -- What was said in a conversation, the newest messages, oldest first; without failures, and
 -- without answers that cite what the asker may not read.

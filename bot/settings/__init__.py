@@ -9,6 +9,7 @@ from bot.settings.editing import add_source, remove_source
 from bot.settings.model import (
     AssistantSettings,
     ComponentTable,
+    ConversationsSettings,
     IndexSettings,
     LimitsSettings,
     PluginsSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "AssistantSettings",
     "Checked",
     "ComponentTable",
+    "ConversationsSettings",
     "IndexSettings",
     "LimitsSettings",
     "PluginsSettings",

@@ -172,6 +172,17 @@ class ConversationsSettings(BaseModel):
     )
 
 
+class ConversationsSettings(BaseModel):
+    """`[conversations]`: what is kept of what people say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] | None = Field(
+        default=None,
+        description="Days until workers delete questions and answers; never, unless given.",
+    )
+
+
 class PluginsSettings(BaseModel):
     """`[plugins]`."""
 
@@ -243,6 +254,9 @@ class Settings(BaseModel):
     groups: dict[Name, list[PrincipalText]] = Field(default={}, description="Who belongs together.")
     index: IndexSettings = Field(
         default=IndexSettings(), description="What the first index is built with."
+    )
+    conversations: ConversationsSettings = Field(
+        default=ConversationsSettings(), description="How long conversations are kept."
     )
     plugins: PluginsSettings = Field(
         default=PluginsSettings(), description="Which plugins are left out."

@@ -85,11 +85,14 @@ class Origin:
         self.places = kept | {(*key, *part): (0, variable) for part in [(), *parts]}
 
     def of(self, key: Key) -> tuple[int, str]:
-        """Return the place of a key, or of the nearest one that it is part of."""
-        for length in range(len(key), 0, -1):
+        """Return the place of a key, or of the nearest one that it is part of.
+
+        A section's first table says nothing of the others: one that nobody wrote is a default.
+        """
+        for length in range(len(key), min(len(key), 2) - 1, -1):
             if place := self.places.get(key[:length]):
                 return place
-        return 0, self.shown if self.path else "the defaults"
+        return 0, self.shown if self.path and not key else "the defaults"
 
 
 def parse(text: str) -> tuple[dict[str, Any], list[Entry]]:

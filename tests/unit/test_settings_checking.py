@@ -95,6 +95,14 @@ def test_the_defaults_are_right():
     assert valid.options["retriever", "documents"] == Searching()
 
 
+def test_a_mistake_of_a_default_is_not_said_to_stand_in_the_file(configured):
+    text = '[generators.other]\ntype = "extractive"\n\n[retrievers.mine]\ntype = "pgvectr"\n'
+    none = {key: one for key, one in OFFERED.items() if key[1] != "pgvector"}
+    told = mistakes(configured(text), offered=none).splitlines()
+    assert "  the defaults: retrievers.documents.type: no plugin offers" in "\n".join(told)
+    assert any(line.startswith("  bot.toml:5: retrievers.mine.type: ") for line in told)
+
+
 def test_two_components_of_one_type_keep_their_own_settings(configured):
     valid = checked(
         configured(

@@ -26,6 +26,7 @@ KEYED = {
     '`type = "jsonl"`': builtin.JsonlSettings,
     "`[index]`": configuration.IndexSettings,
     "`[embedders.NAME]`": builtin.StructureSettings,
+    "`[conversations]`": configuration.ConversationsSettings,
     "`[plugins]`": configuration.PluginsSettings,
     "`[limits]`": configuration.LimitsSettings,
 }
