@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,6 +27,8 @@ def works(sandbox):
 
 def bomb(suffix):
     """A file of a few hundred kilobytes whose parts unpack to gigabytes."""
+    if suffix == "pdf":
+        return pdf_bomb()
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         if suffix == "docx":
@@ -39,6 +42,25 @@ def bomb(suffix):
                 for _ in range(1000):
                     part.write(b" " * (1 << 20))
     return written.getvalue()
+
+
+def pdf_bomb():
+    """A page whose text is a hundred million letters."""
+    packer = zlib.compressobj(1)
+    letters = b"(x) Tj " * 150_000
+    packed = packer.compress(b"BT /F 12 Tf 20 200 Td ")
+    packed += b"".join(packer.compress(letters) for _ in range(400))
+    packed += packer.compress(b" ET") + packer.flush()
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 5 0 R"
+        b"/Resources<</Font<</F 4 0 R>>>>>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</Filter/FlateDecode/Length %d>>stream\n%b\nendstream" % (len(packed), packed),
+    ]
+    numbered = (b"%d 0 obj%bendobj\n" % each for each in enumerate(objects, 1))
+    return b"%PDF-1.5\n" + b"".join(numbered) + b"trailer<</Root 1 0 R>>"
 
 
 _RELATIONS = """<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
@@ -63,7 +85,7 @@ def test_after_so_many_documents_the_worker_is_replaced(sandbox, monkeypatch):
     assert sandbox.pid != pid
 
 
-@pytest.mark.parametrize("suffix", ["docx", "pptx"])
+@pytest.mark.parametrize("suffix", ["docx", "pptx", "pdf"])
 def test_a_bomb_is_reported_and_the_next_document_is_read(sandbox, suffix):
     with pytest.raises(DocumentError):
         sandbox.extract(f"bomb.{suffix}", bomb(suffix), "u")
