@@ -7,10 +7,11 @@ wraps a generator or searches once more.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import replace
+from typing import Any
 
 from bot import dispatch, prompt, ranking
 from bot.errors import GenerationError, HookFailed, PluginError
@@ -117,23 +118,12 @@ class Generator:
 
     async def context_limit(self) -> int | None:
         """Tokens that it reads and writes at once; None for no limit."""
-        limit, _ = await dispatch.first(
-            self._with.manager,
-            "bot_context_limit",
-            only={self._plugin},
-            timeout=self._with.limits.hook,
-        )
+        limit = await self._first("bot_context_limit")
         return None if limit is None else int(limit)
 
     async def count_tokens(self, text: str) -> int:
         """Count as it does; an estimate when it cannot."""
-        tokens, _ = await dispatch.first(
-            self._with.manager,
-            "bot_count_tokens",
-            only={self._plugin},
-            timeout=self._with.limits.hook,
-            text=text,
-        )
+        tokens = await self._first("bot_count_tokens", text=text)
         return tokens if tokens is not None else await prompt.estimate_tokens(text)
 
     async def deltas(self, turn: Turn, asked: Prompt) -> AsyncGenerator[Delta]:
@@ -144,26 +134,44 @@ class Generator:
             HookFailed: it raised or hung.
             PluginError: it asks itself, directly or through others.
         """
-        on_the_way = _asked.get()
-        if self._plugin in on_the_way:
-            raise PluginError(
-                f"{self._plugin} asks itself; name another `generator` in its table of bot.toml."
-            )
         found = dispatch.implementations(self._with.manager, "bot_generate", {self._plugin})
         if not found:
             raise GenerationError(
                 f"{self._plugin} implements no `bot_generate`; choose another generator in "
                 "bot.toml."
             )
-        token = _asked.set((*on_the_way, self._plugin))
-        stream = dispatch.stream(found[0], self._with.limits.token, turn=turn, prompt=asked)
-        try:
+        with _no_circle(self._plugin):
+            stream = dispatch.stream(found[0], self._with.limits.token, turn=turn, prompt=asked)
             async with aclosing(stream) as items:
                 async for item in items:
                     yield _delta(item)
-        finally:
-            with suppress(ValueError):  # closed by another task: nothing to undo there
-                _asked.reset(token)
+
+    async def _first(self, hook: str, **arguments: str) -> Any:
+        with _no_circle(self._plugin):
+            value, _ = await dispatch.first(
+                self._with.manager,
+                hook,
+                only={self._plugin},
+                timeout=self._with.limits.hook,
+                **arguments,
+            )
+        return value
+
+
+@contextmanager
+def _no_circle(plugin: str) -> Iterator[None]:
+    """Refuse a generator that is asked while it is being asked."""
+    on_the_way = _asked.get()
+    if plugin in on_the_way:
+        raise PluginError(
+            f"{plugin} asks itself; name another `generator` in its table of bot.toml."
+        )
+    token = _asked.set((*on_the_way, plugin))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # closed by another task: nothing to undo there
+            _asked.reset(token)
 
 
 async def generator(machinery: Machinery, name: str) -> Generator:

@@ -40,7 +40,7 @@ async def build(
     Args:
         limit: tokens that the generator reads and writes together; None for no limit.
     """
-    system = "\n\n".join(filter(None, [turn.assistant.instructions, _rules(turn)]))
+    system = "\n\n".join(filter(None, [turn.assistant.instructions, rules(turn)]))
     history = [(message.role, message.text) for message in turn.conversation.history]
     chosen = list(passages)
     if limit is not None:
@@ -50,8 +50,7 @@ async def build(
         for _, text in history:
             room -= await count(text)
         chosen = await _fitting(passages, room, count)
-    words = "".join(f"{said} means {', '.join(also)}.\n" for said, *also in turn.glossary)
-    user = f"{_sources(chosen)}\n\n{words}Question: {turn.question}"
+    user = f"{sources(chosen)}\n\n{question(turn)}"
     return Prompt(
         messages=(("system", system), *history, ("user", user)),
         passages=tuple(chosen),
@@ -63,6 +62,12 @@ async def build(
     )
 
 
+def question(turn: Turn) -> str:
+    """The question, after the team's own words that it has."""
+    words = "".join(f"{said} means {', '.join(also)}.\n" for said, *also in turn.glossary)
+    return f"{words}Question: {turn.question}"
+
+
 async def estimate_tokens(text: str) -> int:
     """Guess tokens when the generator cannot count: one for every three bytes of UTF-8.
 
@@ -71,14 +76,16 @@ async def estimate_tokens(text: str) -> int:
     return len(text.encode()) // 3 + 1
 
 
-def _rules(turn: Turn) -> str:
+def rules(turn: Turn) -> str:
+    """What every generator is told about its sources, and how long its answer may be."""
     if turn.assistant.without_sources == "answer_labelled":
         return f"{GROUNDED} {UNSUPPORTED}"
     return GROUNDED
 
 
-def _sources(passages: Sequence[Passage]) -> str:
-    return "\n".join(_source(number, passage) for number, passage in enumerate(passages, 1))
+def sources(passages: Sequence[Passage], first: int = 1) -> str:
+    """Passages as a model reads them: numbered, delimited, none able to leave its place."""
+    return "\n".join(_source(number, passage) for number, passage in enumerate(passages, first))
 
 
 def _source(number: int, passage: Passage) -> str:
