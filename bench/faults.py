@@ -25,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +42,7 @@ CONFIG = """
 [sources.notes]
 type = "jsonl"
 path = "notes.jsonl"
+url = "https://example.com/"
 [index]
 embedder = "quick"
 splitter = "short"
@@ -74,13 +75,13 @@ class Embedder:
 
     @hookimpl
     def bot_embed(self, texts, purpose):
+        digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+        with open(os.environ["FAULT_LOG"], "a") as log:
+            log.write("".join(f"{self.name} {digest.hex()}\\n" for digest in digests))
         for text in texts:
             time.sleep(self.delay)
             if "deadly" in text:
                 os._exit(9)
-        digests = [hashlib.sha256(text.encode()).digest() for text in texts]
-        with open(os.environ["FAULT_LOG"], "a") as log:
-            log.write("".join(f"{self.name} {digest.hex()}\\n" for digest in digests))
         vectors = np.array([list(d[: self.dimensions]) for d in digests], np.float32) - 127.5
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -231,7 +232,9 @@ class Run:
             worker.terminate()
         for worker in workers:
             out, _ = worker.communicate(timeout=PATIENCE)
-            if worker.returncode or b"Traceback" in out:
+            # One that was started while the server was down has ended, for a manager to start it.
+            ended = worker.returncode and b"Error: The database" not in out
+            if ended or b"Traceback" in out:
                 raise Trouble(f"a worker ended with {worker.returncode}: {out.decode()}")
         return self.outcome
 
@@ -278,7 +281,8 @@ class Run:
                 ).fetchall()
             pid = self.random.choice(pids)[0] if pids else 0
         if pid:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(pid, signal.SIGKILL)
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
