@@ -131,7 +131,7 @@ async def _rebuild(
         _print_estimate(await estimate.rebuild(bot, embedder, changes), as_json)
         return 0
     version, new = await rebuild.begin(bot, embedder=embedder, changes=changes)
-    if not as_json:
+    if not as_json and version.state == "building":
         how = "is being built" if new else "was begun before and goes on"
         click.echo(f"Version {version.id} {how}; the live one answers meanwhile.", err=True)
     await work(bot, version.id)
