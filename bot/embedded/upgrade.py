@@ -46,13 +46,15 @@ async def upgrade(home: Path, told: Callable[[str], None] = lambda text: None) -
             lock = locks.exclusive(cluster.control)
             control = await asyncio.to_thread(lock.__enter__)
             held.callback(lock.__exit__, None, None, None)
+            if (cluster.major() or 0) >= NEWEST:
+                return None
             if not locks.unused(cluster.clients):
                 raise EmbeddedServerError(
                     "The embedded PostgreSQL is in use; stop the bot's processes and try again."
                 )
             cluster.recover()
             old = cluster.major()
-            if old is None or old >= NEWEST:
+            if old is None:
                 return None
             return await _carried_over(cluster, control, old, told)
 

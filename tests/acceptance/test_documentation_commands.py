@@ -39,6 +39,8 @@ ELSEWHERE = {
     "docker ": "needs a container runtime",
     "pip install": "needs a network; an entry point is written instead",
     "bot serve": "runs until it is stopped",
+    "bot worker": "runs until it is stopped",
+    "curl ": "asks a process that runs elsewhere",
     "pg_dump": "needs a server of one's own",
 }
 
