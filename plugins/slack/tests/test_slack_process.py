@@ -1,5 +1,8 @@
 """`bot serve` in a process of its own, against a Slack on this machine."""
 
+import asyncio
+import signal
+
 from slack_world import PATIENCE, answered, eventually, toml
 
 
@@ -71,3 +74,28 @@ async def _ready(process):
     async with await psycopg.AsyncConnection.connect(process.conninfo) as connection:
         cursor = await connection.execute("select count(*) from procrastinate_workers")
         return (await cursor.fetchone())[0] >= 2
+
+
+async def test_a_worker_that_only_slept_writes_no_more(slack, process):
+    """It was believed dead; when it goes on, its message is somebody else's."""
+    toys = '[assistants.default]\nretrievers = ["toy"]\ngenerator = "toy"\n'
+    (process.folder / "bot.toml").write_text(toml(slack, assistants=toys))
+    await process.begin("serve", "--no-worker")
+    await slack.connected(2, timeout=PATIENCE)
+    sleeper = await process.begin("worker")
+    question = await slack.mention("C1", "U1", "slowly: when?")
+    (begun,) = await eventually(lambda: slack.answers("C1", question))
+    sleeper.send_signal(signal.SIGSTOP)
+    await process.begin("worker")
+    (process.folder / "go").touch()
+    (answer,) = await answered(slack, "C1", question)
+    assert answer.ts == begun.ts
+    await eventually(lambda: slack.called("chat.update"))
+    await eventually(lambda: slack.world.statuses["C1", question][-1]["status"] in ("", "active"))
+    calls = len(slack.calls)
+    sleeper.send_signal(signal.SIGCONT)
+    await asyncio.sleep(3)
+    later = [call.method for call in slack.calls[calls:] if call.method.startswith("chat.")]
+    assert later == []
+    assert len(slack.answers("C1", question)) == 1
+    assert "five" in slack.answers("C1", question)[0].shown
