@@ -5,7 +5,7 @@ checked = check(settings, plugins.component, plugins.types, names)
 """
 
 from bot.settings.checking import Checked, check
-from bot.settings.editing import add_source, remove_source
+from bot.settings.editing import add_source, remove_source, switch_plugin
 from bot.settings.model import (
     AssistantSettings,
     ComponentTable,
@@ -41,4 +41,5 @@ __all__ = [
     "principals",
     "read",
     "remove_source",
+    "switch_plugin",
 ]

@@ -63,6 +63,29 @@ def remove_source(path: Path, name: str) -> None:
     _write(path, kept if kept.strip() else EMPTY, data, f"remove {name} by hand")
 
 
+def switch_plugin(path: Path, name: str, *, off: bool) -> bool:
+    """Add a plugin to `[plugins] disabled`, or take it out; everything else stays as it is.
+
+    Returns:
+        Whether the file had to be changed.
+
+    Raises:
+        ConfigError: the file is not TOML, or cannot be written.
+    """
+    import tomlkit
+
+    text, data, _ = _read(path)
+    before = data.get("plugins", {}).get("disabled", [])
+    if (name in before) == off:
+        return False
+    after = [*before, name] if off else [one for one in before if one != name]
+    document = tomlkit.parse(text)
+    document.setdefault("plugins", tomlkit.table())["disabled"] = after
+    data.setdefault("plugins", {})["disabled"] = after
+    _write(path, tomlkit.dumps(document), data, f"write disabled = {after} under [plugins] by hand")
+    return True
+
+
 def _sources(data: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     sources = data.get("sources", {})
     if not isinstance(sources, dict):

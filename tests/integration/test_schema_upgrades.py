@@ -57,6 +57,23 @@ async def test_the_core_and_a_plugin_stand_side_by_side(empty, folder):
     assert await exists(empty, "toy")
 
 
+async def test_a_plugins_failed_migration_takes_neither_the_core_nor_another_plugin(
+    empty, folder, tmp_path
+):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "bad.0001.sql").write_text("create table half (a int);\ncreate table h (a typo);\n")
+    failures = await schema.ensure_each(empty, [bad, folder])
+    assert "typo" in str(failures.pop(bad))
+    assert not failures
+    assert not await exists(empty, "half")
+    assert await exists(empty, "turn")
+    assert await exists(empty, "toy")
+    (bad / "bad.0001.sql").write_text("create table half (a int);\n")
+    assert await schema.ensure_each(empty, [bad, folder]) == {}
+    assert await exists(empty, "half")
+
+
 async def test_a_new_migration_is_applied_to_what_is_there(empty, folder):
     await schema.ensure(empty, [folder])
     (folder / "toy.0002.sql").write_text("-- depends: toy.0001\ncreate table more (a int);\n")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import ConfigError, UsageError
-from bot.settings import add_source, remove_source
+from bot.settings import add_source, remove_source, switch_plugin
 from bot.settings.editing import EMPTY
 
 FILE = """\
@@ -186,3 +186,42 @@ def test_removing_one_source_leaves_the_others(tmp_path, sources, other):
     data = tomllib.loads(path.read_text())
     assert data.get("sources", {}) == {k: v for k, v in sources.items() if k != first}
     assert data["other"] == other
+
+
+PLUGINS = """\
+[plugins]  # ours
+disabled = [
+    "slow",  # too slow
+]
+
+[limits]
+hook = 3
+"""
+
+
+def test_a_plugin_is_switched_off_and_on_and_the_rest_stays(tmp_path):
+    path = tmp_path / "bot.toml"
+    path.write_text(PLUGINS)
+    assert switch_plugin(path, "echo", off=True)
+    assert not switch_plugin(path, "echo", off=True)
+    assert tomllib.loads(path.read_text())["plugins"]["disabled"] == ["slow", "echo"]
+    assert "[plugins]  # ours" in path.read_text()
+    assert "hook = 3" in path.read_text()
+    assert switch_plugin(path, "slow", off=False)
+    assert switch_plugin(path, "echo", off=False)
+    assert not switch_plugin(path, "echo", off=False)
+    assert tomllib.loads(path.read_text())["plugins"]["disabled"] == []
+
+
+@pytest.mark.parametrize("text", [None, "", "# nothing\n", FILE])
+def test_a_plugin_is_switched_off_in_any_file(tmp_path, text):
+    path = tmp_path / "bot.toml"
+    if text is not None:
+        path.write_text(text)
+    assert not switch_plugin(path, "echo", off=False)
+    assert switch_plugin(path, "echo", off=True)
+    assert tomllib.loads(path.read_text()) == {
+        **tomllib.loads(text or ""),
+        "plugins": {"disabled": ["echo"]},
+    }
+    assert path.read_text().startswith((text or "").rstrip())

@@ -1,0 +1,1 @@
+"""Installing plugins so that nothing that works stops working: resolve, look, try, then install."""
