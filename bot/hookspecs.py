@@ -12,38 +12,22 @@ offers; it is a plugin itself, registered as `KIND:NAME` (`retriever:documents`)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pluggy
-
-from bot.document import (
-    Chunk,
-    Document,
-    Found,
-    IndexVersion,
-    PersonalData,
-    Piece,
-    Purpose,
-    Skipped,
-    Source,
-    Span,
-)
+from bot.hookmarkers import hookimpl as hookimpl
+from bot.hookmarkers import hookspec, since
+from bot.indexing.hookspecs import *  # noqa: F403 - one contract, in two files
 from bot.turn import Answer, Delta, Feedback, Passage, Prompt, Turn
 
 if TYPE_CHECKING:
     import click
-    import psycopg
 
     from bot.app import Bot
-    from bot.document import Vectors
     from bot.jobs import Task
     from bot.plugins import Component
-
-hookspec = pluggy.HookspecMarker("bot")
-hookimpl = pluggy.HookimplMarker("bot")
 
 API_VERSION = 1
 OLDEST_API = 1  # what a plugin may say in `BOT_API` and still be loaded
@@ -52,241 +36,206 @@ OLDEST_API = 1  # what a plugin may say in `BOT_API` and still be loaded
 # -- set-up -------------------------------------------------------------------------------------
 
 
+@since("0.1")
 @hookspec
 def bot_components() -> Iterable[Component]:  # type: ignore[empty-body]
-    """Offer factories of components by kind and type name.
+    """Offer factories of components, by kind and type name.
 
-    Called once, after all plugins are loaded. Import nothing heavy here: a factory imports what
-    it needs when it is called. A plugin that raises offers nothing.
+    Called: once for each plugin, when it is loaded. A plain function. Import nothing heavy in
+    it: a factory imports what it needs when it is called.
+    Gives: `bot.Component`s: `kind` (`retriever`, `generator`, `channel`, `loader`, `splitter`
+    or `embedder`), `type`, `settings` (a pydantic model) and `make(name, settings, context)`.
+    Failure: the plugin is left out, and named by `bot plugins doctor`. The same happens when it
+    takes longer than 10 s, or when another plugin has a component of that kind and type.
     """
 
 
+@since("0.1")
 @hookspec
 def bot_commands(cli: click.Group) -> None:
     """Add commands to the command line.
 
-    Called when a command is asked for that the core does not have, and for `bot --help`.
+    Called: for `bot --help`, and when a command is asked for that the core does not have. A
+    plain function, called without a time limit.
+    Gives: nothing; it adds to `cli`, a `click.Group`.
+    Failure: a warning names the plugin; the other plugins' commands are there.
     """
 
 
+@since("0.1")
 @hookspec
 def bot_migrations() -> Path:  # type: ignore[empty-body]
-    """Return the folder of the plugin's yoyo migrations.
+    """Name the folder of the plugin's database migrations.
 
-    File names start with the distribution's name (`domainbot-pgvector.0001.tables.sql`), so that
-    two plugins never share an id. Called when the schema is checked or upgraded.
+    Called: each time a bot opens its database. A plain function, within 10 s.
+    Gives: a folder of yoyo migrations. File names begin with the distribution's name
+    (`domainbot-pgvector.0001.index.sql`), so that two plugins never share an id.
+    Failure: the plugin's migrations are left out, and the log says so. A migration that fails
+    stops the command; nothing of it is kept.
     """
 
 
+@since("0.1")
 @hookspec
 def bot_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
-    """Offer what workers can do for the plugin: `bot.jobs.Task`s, whose names begin with its own.
+    """Offer what workers can do for the plugin.
 
-    A plain function, called when a worker begins. A plugin that raises offers none.
+    Called: when a worker begins (`bot worker`, and commands that do their own work). A plain
+    function.
+    Gives: `bot.jobs.Task`s: a name that begins with the plugin's, `run(bot, job)`, the queue
+    where its jobs wait, and how often one is tried. `bot.jobs.defer` adds a job in your own
+    transaction.
+    Failure: the log names the plugin; the other plugins' jobs are done, and its own wait.
     """
 
 
 # -- one turn -----------------------------------------------------------------------------------
 
 
+@since("0.1")
 @hookspec
 def bot_turn_started(turn: Turn) -> None:
-    """Learn that a turn begins. Failures are noted and change nothing."""
+    """Learn that a turn begins.
+
+    Called: first thing in a turn, also in a search without an answer; all implementations at
+    once, each within `limits.hook`.
+    Gives: nothing.
+    Failure: a notice in the answer; the turn goes on.
+    """
 
 
+@since("0.1")
 @hookspec
 def bot_queries(turn: Turn) -> Sequence[str]:  # type: ignore[empty-body]
-    """Return what to search for: a follow-up made standalone, or several queries at once.
+    """Say what to search for: a follow-up made standalone, or several queries at once.
 
-    The results of all implementations are joined, in order, without doubles. With none, the core
-    searches for the question, carrying over the subject of the conversation when it is a
-    follow-up.
+    Called: at the start of step `queries`; all implementations at once, each within
+    `limits.hook`.
+    Gives: texts. Those of all plugins are joined in order, without doubles. When nobody gives
+    one, the core searches for the question, and carries the subject of the conversation over
+    when it is a follow-up.
+    Failure: a notice in the answer; the others' queries are used.
     """
 
 
+@since("0.1")
 @hookspec
 def bot_retrieve(turn: Turn) -> Sequence[Passage]:  # type: ignore[empty-body]
-    """Return at most `turn.k` passages for `turn.queries`, the best first. Component.
+    """Find passages. Component, or plugin by name: only those that the assistant's `retrievers`
+    name.
 
-    All retrievers of the assistant run at once. Respect `turn.principals`, `turn.filters`,
-    `turn.sources` and `turn.index`; the core drops what the asker may not read all the
-    same. One that fails is named in the answer's notices, and the others' passages are used.
+    Called: in step `retrieve`; all of them at once, each within `limits.retrieve`.
+    Gives: at most `turn.k` passages for `turn.queries`, the best first. Respect
+    `turn.principals`, `turn.filters`, `turn.sources` and `turn.index`. What the asker may not
+    read is dropped by the core all the same.
+    Failure: a notice in the answer, and the other retrievers' passages are used. When all of
+    them fail, the turn fails.
     """
 
 
+@since("0.1")
 @hookspec
 def bot_rerank(turn: Turn, passages: Sequence[Passage]) -> Sequence[Passage]:  # type: ignore[empty-body]
-    """Return the passages in a better order, or fewer of them. The first result wins.
+    """Put the passages into a better order, or leave some out.
 
-    Called after the core has fused what the retrievers brought. A failure keeps the fused order.
+    Called: at the end of step `rank`, after the core has fused what the retrievers brought,
+    unless there is nothing. One plugin after the other until one gives something other than
+    None, each within `limits.hook`.
+    Gives: passages. The core checks their readers again, and cuts after `turn.k`.
+    Failure: a notice in the answer, and the next plugin is asked; with none left, the fused
+    order stands.
     """
 
 
+@since("0.1")
 @hookspec
 def bot_generate(turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:  # type: ignore[empty-body]
-    """Stream the answer. Component: the assistant's generator.
+    """Write the answer. Component, or plugin by name: the one that the assistant's `generator`
+    names.
 
-    Yield `Delta`s, or plain strings. Cancelling closes the iterator: stop the work then. A
-    failure ends the turn as failed, with an apology and a reference id.
+    Called: in step `generate`. Each item must come within `limits.token`, the first one
+    included.
+    Gives: an asynchronous iterator, a plain iterator (read on a thread) or a list of `Delta`s
+    or texts. `[1]` in a text stands for `prompt.passages[0]`; a marker without a passage is
+    removed. `Delta(verbatim=True)` is a quotation, in which `[1]` is no marker.
+    Failure: the turn ends as failed, with an apology and a reference id. When the person stops
+    the answer, the iterator is closed: stop the work then.
     """
 
 
+@since("0.1")
 @hookspec(firstresult=True)
 def bot_context_limit() -> int | None:
-    """Return how many tokens the generator can read and write at once. Component."""
+    """Tell how many tokens the generator reads and writes at once. Component: the generator.
 
-
-@hookspec(firstresult=True)
-def bot_count_tokens(text: str) -> int | None:
-    """Return how many tokens the generator sees in `text`. Component.
-
-    Without it the core counts a token for every three bytes of UTF-8.
+    Called: in step `prompt`, within `limits.hook`.
+    Gives: a number, or None for no limit. A quarter of it is kept free for the answer, and at
+    most a quarter of the rest holds history.
+    Failure: as None.
     """
 
 
+@since("0.1")
+@hookspec(firstresult=True)
+def bot_count_tokens(text: str) -> int | None:
+    """Count tokens as the generator does. Component: the generator.
+
+    Called: in step `prompt`, for each part of the prompt when there is a limit, within
+    `limits.hook`.
+    Gives: the number of tokens in `text`.
+    Failure: the core counts one token for every three bytes of UTF-8, as it does when nobody
+    implements this.
+    """
+
+
+@since("0.1")
 @hookspec
 def bot_turn_finished(turn: Turn, answer: Answer) -> None:
-    """Learn how a turn ended, after it was recorded. Failures are noted and change nothing."""
+    """Learn how a turn ended.
+
+    Called: after it was recorded, all implementations at once, each within `limits.hook`. Also
+    when the person stopped the answer.
+    Gives: nothing.
+    Failure: a notice in the answer; the record stays as it is.
+    """
 
 
+@since("0.1")
 @hookspec
 def bot_feedback(feedback: Feedback) -> None:
-    """Learn what a person thinks of an answer, after it was recorded."""
+    """Learn what a person thinks of an answer.
+
+    Called: after it was recorded; all implementations at once, each within `limits.hook`.
+    Gives: nothing.
+    Failure: a line in the log.
+    """
 
 
+@since("0.1")
 @hookspec
 def bot_around(step: str, turn: Turn) -> AbstractAsyncContextManager[None]:  # type: ignore[empty-body]
-    """Return an async context manager that stands around one step of a turn.
+    """Stand around one step of every turn: to trace, to measure, to guard.
 
-    Steps: `queries`, `retrieve`, `rank`, `prompt`, `generate`, `record`. Entered in the order of
-    registration and left in reverse. A failure in it is noted, and the step goes on without it.
+    Called: before each of the steps `queries`, `retrieve`, `rank`, `prompt`, `generate`,
+    `record`. The context managers are entered in the order of registration and left in reverse;
+    the call, entering and leaving each have `limits.hook`.
+    Gives: an asynchronous context manager, or None for a step that does not matter.
+    Failure: a notice in the answer; the step goes on without it. An error of the step itself
+    passes through, and cannot be swallowed.
     """
 
 
 # -- channels -----------------------------------------------------------------------------------
 
 
+@since("0.1")
 @hookspec
 def bot_serve(bot: Bot) -> None:
-    """Serve a channel until cancelled; then finish the turns in flight. Component."""
+    """Serve a channel. Component: each table of `[channels]`, or the terminal for `bot chat`.
 
-
-# -- indexing -----------------------------------------------------------------------------------
-
-
-@hookspec
-def bot_load(source: Source) -> AsyncIterator[Document | Found | Skipped]:  # type: ignore[empty-body]
-    """Iterate over the documents of a source. Component: the loader of the source's type.
-
-    Yield each document once. An iterator that ends without an error has told everything: what it
-    did not yield is deleted from the index. Raise `bot.errors.SourceError` when the source cannot
-    be read: then nothing is deleted.
+    Called: by `bot serve` and `bot chat`, once, as a coroutine (`async def`), without a time
+    limit, until it is cancelled. Then finish the turns in flight.
+    Gives: nothing. It calls `bot.reply(…)` and shows the events.
+    Failure: `bot serve` logs it and goes on with the other channels; when none is left it ends
+    with exit code 1.
     """
-
-
-@hookspec
-def bot_personal_data(text: str) -> Sequence[PersonalData]:  # type: ignore[empty-body]
-    """Return where personal data stands in a text: e-mail addresses, names, accounts, …
-
-    Called on every text of a document whose source is to be redacted (`redact`), before anything
-    of it is stored. What all implementations find is replaced. A failure keeps the document out.
-    """
-
-
-@hookspec
-def bot_personal_kinds() -> Sequence[str]:  # type: ignore[empty-body]
-    """Return the kinds of personal data that `bot_personal_data` of the same plugin finds.
-
-    A source that asks for a kind nobody finds is not read.
-    """
-
-
-@hookspec(firstresult=True)
-def bot_split(document: Document, tokens: Sequence[Span]) -> Sequence[Piece] | None:
-    """Cut a document into pieces that fit the embedder. Component.
-
-    `tokens` are the character spans of the embedder's tokens in `document.text`. The pieces are
-    in reading order and leave out nothing but white space.
-    """
-
-
-@hookspec(firstresult=True)
-def bot_token_spans(texts: Sequence[str]) -> Sequence[Sequence[Span]] | None:
-    """Return the character spans of the embedder's tokens in each text. Component: the embedder."""
-
-
-@hookspec(firstresult=True)
-def bot_embed(texts: Sequence[str], purpose: Purpose) -> Vectors | None:
-    """Return unit-length embeddings, shape (len(texts), dimensions), float32. Component."""
-
-
-@hookspec(firstresult=True)
-def bot_embedder_identity() -> Mapping[str, Any] | None:
-    """Describe the embedder: `name`, `sha256`, `dimensions`, `max_tokens`. Component.
-
-    Cheap: loads no model. Vectors of two embedders mix only when this is equal.
-    """
-
-
-@hookspec(firstresult=True)
-def bot_embedder_languages() -> Sequence[str] | None:
-    """Return the languages that the embedder was made for, as ISO 639-1 codes. Component.
-
-    None when that is not known; an embedder for many languages names them, or gives None.
-    `bot doctor` tells when the documents are in others.
-    """
-
-
-@hookspec
-def bot_index_begin(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> None:
-    """Make room for a new index version. Component: a retriever that keeps an index.
-
-    `connection` is inside the core's transaction in all hooks of the index: what is written
-    through it is committed with the ledger or not at all. A retriever that keeps its index
-    elsewhere leaves it alone. A failure rolls the transaction back, and the command stops.
-    """
-
-
-@hookspec
-def bot_index_add(
-    version: IndexVersion, chunks: Sequence[Chunk], connection: psycopg.AsyncConnection[Any]
-) -> None:
-    """Add chunks of documents that are not in this version. Component."""
-
-
-@hookspec
-def bot_index_delete(
-    version: IndexVersion,
-    document_ids: Sequence[int],
-    connection: psycopg.AsyncConnection[Any],
-) -> None:
-    """Remove every chunk of these documents. Component."""
-
-
-@hookspec
-def bot_index_readers(
-    version: IndexVersion,
-    readers: Mapping[int, Sequence[str]],
-    connection: psycopg.AsyncConnection[Any],
-) -> None:
-    """Change who may read these documents, by document id. Component."""
-
-
-@hookspec
-def bot_index_finish(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> None:
-    """Make the version fast to search, after the last batch of a sync. Component."""
-
-
-@hookspec
-def bot_index_promote(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> None:
-    """Make this version the one that `bot_retrieve` searches by default. Component."""
-
-
-@hookspec
-def bot_index_drop(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> None:
-    """Give back everything a version holds. Component."""
-
-
-@hookspec
-def bot_index_size(version: IndexVersion, connection: psycopg.AsyncConnection[Any]) -> int:  # type: ignore[empty-body]
-    """Return how many bytes a version takes on disk. Component."""

@@ -241,3 +241,31 @@ def test_a_hanging_import_does_not_hold_up_the_exit(tmp_path):
         check=True,
     )
     assert done.stdout.strip() == "hangs: its import did not end within 0.2 s"
+
+
+def test_a_plugin_for_another_version_of_the_contract_is_left_out(install):
+    for name, version in (("fits", 1), ("newer", 2), ("older", 0)):
+        install(name, f"BOT_API = {version}\n{GOOD}")
+    loaded = load()[1]
+    assert loaded["fits"].error == ""
+    assert "upgrade domainbot" in loaded["newer"].error
+    assert "upgrade the plugin" in loaded["older"].error
+
+
+def test_a_hook_that_goes_is_told(install):
+    class Older:
+        @hookspec(warn_on_impl=going("bot_old", "0.2", "0.3", "bot_new"))
+        def bot_old(self):
+            """Be an old hook."""
+
+    install("old", "from bot import hookimpl\n@hookimpl\ndef bot_old(): pass")
+    install("good", GOOD)
+    plugins = Plugins()
+    plugins.manager.add_hookspecs(Older)
+    plugins.load({})
+    loaded = {one.name: one for one in plugins.loaded}
+    assert loaded["good"].going == ()
+    assert loaded["old"].going == (
+        "old: bot_old is deprecated since 0.2 and goes with 0.3; implement bot_new",
+    )
+    assert not loaded["old"].error
