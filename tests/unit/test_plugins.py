@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from bot import hookimpl
 from bot import plugins as module
 from bot.errors import PluginError
+from bot.hookmarkers import going, hookspec
 from bot.plugins import Component, Plugins
 
 GOOD = """
@@ -245,7 +246,7 @@ def test_a_hanging_import_does_not_hold_up_the_exit(tmp_path):
 
 def test_a_plugin_for_another_version_of_the_contract_is_left_out(install):
     for name, version in (("fits", 1), ("newer", 2), ("older", 0)):
-        install(name, f"BOT_API = {version}\n{GOOD}")
+        install(name, f"    BOT_API = {version}\n{GOOD}")
     loaded = load()[1]
     assert loaded["fits"].error == ""
     assert "upgrade domainbot" in loaded["newer"].error
