@@ -19,6 +19,7 @@ _OPEN = re.compile(r"(?<![ \t])[ \t]*(?:[\[【][\d\s,;、]{0,127})?$")
 _UNCLOSED = re.compile(r"[\[【][\d\s,;、]*$")
 _FENCE = re.compile(r"^[ \t]*(?:```(?!.*```)|~~~)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
+_PAGES = re.compile(r"(page|slide)s (\d+)–\d+$")
 _TELLING = 20  # a shorter claim, such as "No", stands in many words
 _TAIL = 2000  # characters looked back for a sentence
 
@@ -129,16 +130,27 @@ def _last_sentence(text: str) -> str:
 
 
 def _cite(marker: int, passage: Passage, claim: str) -> Citation:
+    quote = _quote(passage.text, claim)
     return Citation(
         marker=marker,
         uri=passage.uri,
         title=passage.title,
-        quote=_quote(passage.text, claim),
-        location=passage.location,
+        quote=quote,
+        location=_page_of(passage, quote),
         passage_id=passage.id,
         source=passage.source,
         readers=passage.readers,
     )
+
+
+def _page_of(passage: Passage, quote: str) -> str:
+    """Tell the one page of a quote where its passage goes over several; form feeds part them."""
+    told = _PAGES.search(passage.location)
+    at = passage.text.find(quote)
+    if told is None or at < 0 or "\f" in quote:
+        return passage.location
+    page = int(told[2]) + passage.text.count("\f", 0, at)
+    return f"{passage.location[: told.start()]}{told[1]} {page}"
 
 
 def _quote(text: str, claim: str) -> str:

@@ -180,3 +180,34 @@ def test_a_passage_without_words_still_has_a_quote():
     stream = CitationStream([Passage(id="1", text="— — —", readers=frozenset({"everyone"}))])
     stream.feed("x [1]")
     assert stream.citations()[0].quote in "— — —"
+
+
+@pytest.mark.parametrize(
+    ("said", "location"),
+    [
+        ("The walrus is the mascot. [1]", "Manual › page 5"),
+        ("Nobody swims on Mondays. [1]", "Manual › page 3"),
+        ("Towels are free for all guests. [1]", "Manual › page 4"),
+    ],
+)
+def test_a_passage_over_several_pages_is_cited_by_the_page_of_its_quote(said, location):
+    passage = Passage(
+        id="p",
+        text="Nobody swims on Mondays.\n\n\fTowels are free for all guests.\n\n\f"
+        "The walrus is the mascot.",
+        readers=frozenset({"everyone"}),
+        location="Manual › pages 3–5",
+    )
+    stream = CitationStream([passage])
+    stream.feed(said)
+    stream.end()
+    assert [citation.location for citation in stream.citations()] == [location]
+
+
+def test_one_page_and_no_page_stay_as_they_are():
+    for location in ("Manual › page 3", "Manual › Chapter 3–5", ""):
+        passage = Passage(id="p", text=TEXT, readers=frozenset({"everyone"}), location=location)
+        stream = CitationStream([passage])
+        stream.feed("Choose Security and then Reset password. [1]")
+        stream.end()
+        assert [citation.location for citation in stream.citations()] == [location]

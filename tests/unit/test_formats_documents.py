@@ -337,3 +337,8 @@ def test_source_code_is_cut_before_definitions_and_pieces_know_where_they_stand(
     pieces = cuts(document, 30)
     assert [text.splitlines()[0] for _, text in pieces] == ["import os", "# About Dog."]
     assert pieces[1][0] == ("Dog",)
+
+
+def test_the_only_section_of_an_rst_document_keeps_its_heading():
+    document = read("a.rst", b"Sauna\n=====\n\nPrices\n------\n\nNine euros.\n")
+    assert (document.title, document.text) == ("Sauna", "# Sauna\n\n## Prices\n\nNine euros.\n")

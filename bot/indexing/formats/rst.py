@@ -21,6 +21,8 @@ from bot.indexing.formats.html import from_html
 _SETTINGS = {
     "file_insertion_enabled": False,
     "raw_enabled": False,
+    "doctitle_xform": False,  # it would make a subtitle of the only section
+    "initial_header_level": 1,
     "_disable_config": True,
     "report_level": 5,
     "halt_level": 5,

@@ -2,7 +2,7 @@
 
 import pytest
 from bot_pgvector.search import Hit
-from bot_pgvector.widening import _joined, _place
+from bot_pgvector.widening import _joined, _located, _place
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +61,19 @@ async def test_a_chunk_is_shown_with_its_section(guide):
     assert only.text == "apples are red\npears are green\nplums are blue"
     assert only.id == "k#1"
     assert only.location == "Guide › Install"
+
+
+@pytest.mark.parametrize(
+    ("own", "first", "last", "told"),
+    [
+        ("A › B › page 4", "A › B › page 3", "A › B › pages 4–5", "A › B › pages 3–5"),
+        ("A › page 4", "A › page 4", "A › page 4", "A › page 4"),
+        ("A › slides 2–3", "A › slide 2", "A › slides 2–3", "A › slides 2–3"),
+        ("A › B", "A › B", "A › B", "A › B"),
+    ],
+)
+def test_a_wider_passage_tells_all_its_pages(own, first, last, told):
+    assert _located(own, first, last) == told
 
 
 async def test_two_hits_of_one_section_are_one_passage(guide):

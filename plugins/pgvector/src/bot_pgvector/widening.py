@@ -20,7 +20,7 @@ Show: TypeAlias = Literal["chunk", "neighbours", "section"]
 Row: TypeAlias = tuple[int, int, int, str]
 """A chunk: document, start, stop, context."""
 
-_PAGE = re.compile(r" › (?:page|slide)s? [\d–]+$")
+_PAGE = re.compile(r" › (page|slide)s? (\d+)(?:–(\d+))?$")
 
 
 @dataclass(slots=True)
@@ -135,4 +135,15 @@ def _passage(part: _Part, rows: Sequence[Row], text: str) -> Passage:
     if passage.start is None or not text.startswith(passage.text, passage.start - start):
         return passage  # the document has changed since it was found
     evidence = {**passage.evidence, "chunks": part.last - part.first + 1, "found": part.held}
-    return replace(passage, text=text, start=start, end=stop, evidence=evidence)
+    location = _located(passage.location, rows[part.first][3], rows[part.last][3])
+    return replace(passage, text=text, start=start, end=stop, location=location, evidence=evidence)
+
+
+def _located(location: str, first: str, last: str) -> str:
+    """Tell all pages that a widened passage goes over."""
+    begin, end = _PAGE.search(first), _PAGE.search(last)
+    if begin is None or end is None:
+        return location
+    name, number, until = begin[1], begin[2], end[3] or end[2]
+    pages = f"{name} {number}" if number == until else f"{name}s {number}–{until}"
+    return f"{_PAGE.sub('', location)} › {pages}"
