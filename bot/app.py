@@ -259,6 +259,8 @@ class Bot:
             sources=frozenset(self.settings.sources if table.sources is None else table.sources),
             k=table.k,
             without_sources=table.without_sources,
+            answer_words=table.answer_words,
+            context=table.context,
             glossary=glossary.read(table.glossary) if table.glossary else (),
         )
 

@@ -59,6 +59,11 @@ class CitationStream:
         return self._passages
 
     @property
+    def texts(self) -> list[str]:
+        """What markers stand for, as texts; marker N for `texts[N - 1]`."""
+        return [passage.text for passage in self._passages]
+
+    @property
     def text(self) -> str:
         """The whole answer so far, as shown."""
         return "".join(self._said)
@@ -96,7 +101,7 @@ class CitationStream:
         said = self._tail + shown
         markers = self._known(match.group(2))
         for marker in markers:
-            self._claims.setdefault(marker, _last_sentence(said))
+            self._claims.setdefault(marker, last_sentence(said))
         if markers:
             return match.group(1) + "".join(f"[{marker}]" for marker in markers)
         # Inside another bracket, nothing would leave a marker that nobody checked: [1[9]2].
@@ -122,7 +127,7 @@ def _in_code(text: str) -> bool:
     return line.count("`") % 2 == 1
 
 
-def _last_sentence(text: str) -> str:
+def last_sentence(text: str) -> str:
     """The sentence that ends a text, without markers."""
     plain = _MARKER.sub("", text[-_TAIL:])
     spans = sentences(plain)

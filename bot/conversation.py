@@ -17,7 +17,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from bot import asking, curated, dispatch, followup, glossary, prompt, ranking, record
+from bot import (
+    asking,
+    curated,
+    dispatch,
+    followup,
+    glossary,
+    prompt,
+    ranking,
+    record,
+    support,
+    whole,
+)
 from bot.citation import CitationStream
 from bot.curated import Curated
 from bot.errors import BotError, GenerationError, HookFailed
@@ -160,9 +171,15 @@ class Run:
         return replace(self.turn, queries=own, weighted=weighted, glossary=words)
 
     async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[Event]:
-        generator = await asking.generator(self._with, self.turn.assistant.generator)
+        assistant = self.turn.assistant
+        if not passages and assistant.retrievers and assistant.without_sources == "refuse":
+            self._refused = True
+            yield TextDelta(self._said.feed(phrases(self.turn.question).nothing, verbatim=True))
+            return
+        generator = await asking.generator(self._with, assistant.generator)
         async with self._step("prompt"):
             limit, count = await generator.context_limit(), generator.count_tokens
+            passages = await whole.widened(self._with.database, self.turn, passages, limit, count)
             asked = await prompt.build(self.turn, passages, limit, count)
         self._said = CitationStream(asked.passages)
         yield Status("Answering", tuple(asked.passages))
@@ -175,6 +192,29 @@ class Run:
                         yield TextDelta(text)
             if text := self._said.end():
                 yield TextDelta(text)
+        if label := await self._checked():
+            yield TextDelta(self._said.feed(label, verbatim=True))
+
+    async def _checked(self) -> str:
+        """Note what the sources do not support; return the label of an answer without any."""
+        said, assistant = self._said, self.turn.assistant
+        if self._refused or not said.text.strip() or not assistant.retrievers:
+            return ""
+        if not said.citations():
+            if assistant.without_sources == "answer_labelled":
+                return f"\n\n{phrases(self.turn.question).unsupported}"
+            self._notices.append("The answer names no source.")
+            return ""
+        try:
+            doubts = await dispatch.within(
+                dispatch.in_thread(support.doubts, answer=said.text, passages=said.texts),
+                self._limits.hook,
+            )
+        except Exception as error:  # the answer stands, as it would without the check
+            self._left_out("The check of citations", dispatch.describe(error))
+            return ""
+        self._notices += [f"Look this up: “{one.claim}” ({one.reason})." for one in doubts]
+        return ""
 
     def _found(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
         """Let markers stand for what the generator found, too; all that they stand for now."""

@@ -47,11 +47,13 @@ class Phrases:
         nothing: nothing answers the question.
         looked: what was looked at follows.
         approved: people have approved the answer for the question `{question}`.
+        unsupported: an answer is the model's own, and no source stands behind it.
     """
 
     nothing: str
     looked: str
     approved: str
+    unsupported: str
 
 
 _PHRASES = {
@@ -59,56 +61,67 @@ _PHRASES = {
         "I found nothing in the sources that answers this.",
         "I looked at:",
         "A curated answer, approved for “{question}”.",
+        "No source supports this answer.",
     ),
     "de": Phrases(
         "In den Quellen habe ich nichts gefunden, was das beantwortet.",
         "Nachgesehen habe ich in:",
         "Eine kuratierte Antwort, freigegeben für „{question}“.",
+        "Keine Quelle stützt diese Antwort.",
     ),
     "fr": Phrases(
         "Je n’ai rien trouvé dans les sources qui réponde à cette question.",
         "J’ai consulté :",
         "Réponse validée, approuvée pour « {question} ».",
+        "Aucune source n’appuie cette réponse.",
     ),
     "es": Phrases(
         "No he encontrado nada en las fuentes que responda a esto.",
         "He consultado:",
         "Respuesta revisada, aprobada para «{question}».",
+        "Ninguna fuente respalda esta respuesta.",
     ),
     "it": Phrases(
         "Non ho trovato nelle fonti nulla che risponda a questa domanda.",
         "Ho consultato:",
         "Risposta curata, approvata per «{question}».",
+        "Nessuna fonte sostiene questa risposta.",
     ),
     "pt": Phrases(
         "Não encontrei nas fontes nada que responda a isto.",
         "Consultei:",
         "Resposta revista, aprovada para “{question}”.",
+        "Nenhuma fonte sustenta esta resposta.",
     ),
     "nl": Phrases(
         "Ik heb in de bronnen niets gevonden dat dit beantwoordt.",
         "Ik heb gekeken in:",
         "Een goedgekeurd antwoord op “{question}”.",
+        "Geen bron ondersteunt dit antwoord.",
     ),
     "ru": Phrases(
         "В источниках нет ответа на этот вопрос.",
         "Просмотрено:",
         "Проверенный ответ, одобрен для вопроса «{question}».",
+        "Этот ответ не подтверждён источниками.",
     ),
     "zh": Phrases(
         "在现有资料中没有找到能回答这个问题的内容。",
         "查阅过的资料：",
         "这是经人工审核的答案，对应的问题是：“{question}”",
+        "没有资料支持这个回答。",
     ),
     "ja": Phrases(
         "資料の中に、この質問の答えは見つかりませんでした。",
         "調べた資料：",
         "「{question}」に対する、承認済みの回答です。",
+        "この回答を裏づける資料はありません。",
     ),
     "ko": Phrases(
         "자료에서 이 질문에 대한 답을 찾지 못했습니다.",
         "살펴본 자료:",
         "“{question}”에 대해 승인된 답변입니다.",
+        "이 답변을 뒷받침하는 자료는 없습니다.",
     ),
 }
 

@@ -78,9 +78,12 @@ async def estimate_tokens(text: str) -> int:
 
 def rules(turn: Turn) -> str:
     """What every generator is told about its sources, and how long its answer may be."""
+    told = [GROUNDED]
     if turn.assistant.without_sources == "answer_labelled":
-        return f"{GROUNDED} {UNSUPPORTED}"
-    return GROUNDED
+        told.append(UNSUPPORTED)
+    if turn.assistant.answer_words is not None:
+        told.append(f"Answer in at most {turn.assistant.answer_words} words.")
+    return " ".join(told)
 
 
 def sources(passages: Sequence[Passage], first: int = 1) -> str:

@@ -58,6 +58,8 @@ class Assistant:
 
     Attributes:
         glossary: groups of phrases that mean the same.
+        answer_words: how long an answer should be at most; None leaves it to the generator.
+        context: what a generator reads: passages, or whole documents where they fit.
     """
 
     name: str = "default"
@@ -68,6 +70,8 @@ class Assistant:
     k: int = 8
     without_sources: Literal["refuse", "answer_labelled"] = "refuse"
     glossary: tuple[tuple[str, ...], ...] = ()
+    answer_words: int | None = None
+    context: Literal["passages", "documents"] = "passages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from bot.cli.session import Session, asynchronous
 @click.option("--as", "principals", multiple=True, metavar="PRINCIPAL",
               help="Ask as somebody: an e-mail address, group:NAME, …")  # fmt: skip
 @click.option("--assistant", default="default", show_default=True, help="Who answers.")
+@click.option("--explain", is_flag=True, help="Show how the model came to its answer.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only documents with this.")
 @asynchronous
 async def command(
@@ -25,6 +26,7 @@ async def command(
     as_json: bool,
     principals: tuple[str, ...],
     assistant: str,
+    explain: bool,
     where: tuple[str, ...],
 ) -> int:
     """Answer one question, with sources.
@@ -44,9 +46,9 @@ async def command(
             filters=filters(where),
         )
         if not as_json:
-            return await print_answer(events, sys.stdout)
+            return await print_answer(events, sys.stdout, explain=explain)
         async for event in events:
             if isinstance(event, Finished | Failed):
-                click.echo(answer_json(event.answer))
+                click.echo(answer_json(event.answer, explain=explain))
                 return int(isinstance(event, Failed))
     raise AssertionError("a turn ended without an answer")

@@ -27,8 +27,12 @@ from bot.turn import (
 _INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-async def print_answer(events: AsyncIterator[Event], out: TextIO) -> int:
-    """Print an answer as it comes, then its sources; return the exit code."""
+async def print_answer(events: AsyncIterator[Event], out: TextIO, *, explain: bool = False) -> int:
+    """Print an answer as it comes, then its sources; return the exit code.
+
+    Args:
+        explain: how the model came to it, too.
+    """
     code = 0
     async for event in events:
         if isinstance(event, TextDelta):
@@ -36,6 +40,9 @@ async def print_answer(events: AsyncIterator[Event], out: TextIO) -> int:
             out.flush()
         elif isinstance(event, Finished):
             click.echo(file=out)
+            if explain and event.answer.reasoning:
+                click.secho("\nReasoning", file=out, bold=True)
+                click.echo(printable(event.answer.reasoning), file=out)
             _print_end(event.answer, out)
         elif isinstance(event, Failed):
             if event.answer.text:
@@ -65,10 +72,15 @@ def source_line(citation: Citation) -> str:
     return printable(" — ".join(filter(None, [label, citation.uri]))).replace("\n", " ")
 
 
-def answer_json(answer: Answer) -> str:
-    """Write an answer as one JSON object."""
+def answer_json(answer: Answer, *, explain: bool = False) -> str:
+    """Write an answer as one JSON object.
+
+    Args:
+        explain: with how the model came to it.
+    """
     return dumps(
         {
+            **({"reasoning": answer.reasoning} if explain else {}),
             "outcome": answer.outcome.value,
             "text": answer.text,
             "citations": [
@@ -95,6 +107,11 @@ def answer_json(answer: Answer) -> str:
 def dumps(value: Any, indent: int | None = None) -> str:
     """Write JSON, in one line unless indented; dates in ISO 8601."""
     return _visible(json.dumps(value, ensure_ascii=False, default=_plain, indent=indent))
+
+
+def print_result(told: str, *, as_json: bool, **values: Any) -> None:
+    """Print what a command has done: a sentence, or one JSON object."""
+    click.echo(dumps(values) if as_json else told)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:

@@ -82,6 +82,13 @@ class AssistantSettings(BaseModel):
     without_sources: Literal["refuse", "answer_labelled"] = Field(
         default="refuse", description="What to do when nothing is found."
     )
+    answer_words: StrictInt | None = Field(
+        default=None, ge=10, le=10_000, description="Words that an answer should have at most."
+    )
+    context: Literal["passages", "documents"] = Field(
+        default="passages",
+        description="What the generator reads: passages, or whole documents where they fit.",
+    )
     askers: Principals = Field(default=[EVERYONE], description="Who may ask.")
     glossary: Path | None = Field(
         default=None,
@@ -158,17 +165,6 @@ class IndexSettings(BaseModel):
     headings: StrictBool = Field(
         default=True,
         description="Whether a piece is embedded with its title and the headings above it.",
-    )
-
-
-class ConversationsSettings(BaseModel):
-    """`[conversations]`: what is kept of what people say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    keep_days: Annotated[int, Field(strict=True, ge=1, le=36_500)] | None = Field(
-        default=None,
-        description="Days until workers delete questions and answers; never, unless given.",
     )
 
 

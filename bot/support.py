@@ -1,0 +1,184 @@
+"""Whether a passage supports what an answer says of it.
+
+No model is asked: words, numbers, names and negations are compared, and how alike the claim is to
+the passage's nearest sentences. That finds what is easily wrong (a number, a name, a `not`, another
+source), and not what only a reader finds. Its precision and recall stand in
+docs/decisions/citations-checked.md.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bot.citation import last_sentence
+from bot.sentences import sentences
+from bot.text import CJK
+
+THRESHOLD = 0.42  # of likeness, below which a claim counts as unsupported
+
+_MARKERS = re.compile(r"(?:\s*\[\d{1,3}\])+")
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_NAME = re.compile(r"(?<![.!?:*#\n|“\"]\s)(?<!^)\b[A-Z][\w-]{2,}")
+_RUN = re.compile(r"(?:[A-Z]\w+ ){1,5}[A-Z]\w+")
+_COMMON = frozenset(
+    "a an the and or but nor so of to in on at for with from by as into onto upon about than then"
+    " is are was were be been being am do does did done doing have has had having can could will"
+    " would shall should may might must i you he she it we they me him her us them my your his its"
+    " our their this that these those there here what which who whom whose when where why how if"
+    " also just very too such some any all each both more most other one source sources according"
+    " however therefore while because since during between among through over under up out off"
+    " been per via within without".split()
+)
+_WORDS_FOR_NUMBERS = dict(
+    zip(
+        "zero one two three four five six seven eight nine ten eleven twelve".split(),
+        map(str, range(13)),
+        strict=True,
+    )
+)
+_NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|unable|fails? to|lacks?)\b"
+    r"|n['’]t\b|[不没沒無无未非]|ない|ません|\b(?:nicht|kein\w*|nie|ohne|jamais|sin|nunca)\b",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(r"^(?:\s*(?:\d{1,2}[.)]|[-*+•]|yes\b|no(?=,))[\s,:]*)+", re.IGNORECASE)
+_ENDINGS = ("ations", "ation", "ingly", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s")
+_NEAR = 0.5  # of a claim's words in a sentence from which both speak of the same
+_BESIDE = 0.1  # below the nearest sentence, another one is as near
+_LONGEST = 400  # sentences of a passage that are looked at one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A claim that its passages do not support.
+
+    Attributes:
+        claim: the sentence, without its markers.
+        reason: what is wrong, for people.
+    """
+
+    claim: str
+    reason: str
+
+
+def doubts(answer: str, passages: Sequence[str]) -> list[Doubt]:
+    """Check each sentence that has a marker against the passages that the marker names.
+
+    Args:
+        passages: marker N stands for `passages[N - 1]`.
+    """
+    found: list[Doubt] = []
+    begin = 0
+    for match in _MARKERS.finditer(answer):
+        claim = last_sentence(answer[begin : match.start()])
+        begin = match.end()
+        numbers = {int(number) for number in re.findall(r"\d+", match.group())}
+        cited = [passages[n - 1] for n in sorted(numbers) if 0 < n <= len(passages)]
+        if claim and cited and (reason := doubt(claim, cited)):
+            found.append(Doubt(claim, reason))
+    return found
+
+
+def doubt(claim: str, cited: Sequence[str]) -> str:
+    """Say why a claim is not supported; empty when nothing speaks against it."""
+    claim = _OPENING.sub("", unicodedata.normalize("NFKC", claim))
+    texts = [unicodedata.normalize("NFKC", text) for text in cited]
+    whole = "\n".join(texts)
+    if " ".join(claim.split()) in " ".join(whole.split()):
+        return ""
+    wanted = _terms(claim)
+    if wanted.total() < 2 and not _numbers(claim):
+        return ""  # "Yes." and the like say too little to be compared
+    if missing := _numbers(claim) - _numbers(whole):
+        return f"its source does not have {', '.join(sorted(missing))}"
+    if unnamed := _names(claim, whole):
+        return f"its source does not mention {', '.join(unnamed)}"
+    near, likeness = _nearest(claim, wanted, texts)
+    if likeness < THRESHOLD:
+        return "its source says little of it"
+    if near and _negated(claim) not in map(_negated, near):
+        return "one of the two negates it"
+    return ""
+
+
+def _nearest(claim: str, wanted: Counter[str], texts: Sequence[str]) -> tuple[list[str], float]:
+    """The sentences that speak of the same as the claim, and how well the passages cover it."""
+    grams = _grams(claim)
+    shares: dict[str, float] = {}
+    alike = 0.0
+    for text in texts:
+        parts = [text[slice(*span)] for span in sentences(text)[:_LONGEST]]
+        shares |= {part: _share(wanted, _terms(part)) for part in parts}
+        for first, second in pairwise(["", *parts, ""]):
+            alike = max(alike, _shared(grams, _grams(f"{first} {second}")))
+    best = max(shares.values(), default=0.0)
+    near = [part for part, share in shares.items() if share >= max(_NEAR, best - _BESIDE)]
+    covered = _share(wanted, _terms("\n".join(texts)))
+    return near, 0.5 * covered + 0.5 * alike
+
+
+def _terms(text: str) -> Counter[str]:
+    words = (word.lower() for word in _WORD.findall(CJK.sub(" ", text)))
+    stems = [_stem(word) for word in words if word not in _COMMON and len(word) > 1]
+    return Counter([*stems, *(a + b for a, b in pairwise(CJK.findall(text)))])
+
+
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+def _share(wanted: Counter[str], held: Counter[str]) -> float:
+    return sum(1 for term in wanted if term in held) / len(wanted)
+
+
+def _grams(text: str) -> Counter[str]:
+    plain = " ".join(_WORD.findall(text.lower()))
+    return Counter(plain[at : at + 3] for at in range(len(plain) - 2))
+
+
+def _shared(one: Counter[str], other: Counter[str]) -> float:
+    """Share of the claim's trigrams that the text has, each as often as it has it."""
+    total = one.total()
+    return (one & other).total() / total if total else 0.0
+
+
+def _numbers(text: str) -> set[str]:
+    """Numbers as they compare: 1,000 is 1000, 1.50 is 1.5, and three is 3."""
+    digits = {_plain(number) for number in _NUMBER.findall(text)}
+    words = {w.lower() for w in _WORD.findall(text)} & _WORDS_FOR_NUMBERS.keys()
+    spoken = {_WORDS_FOR_NUMBERS[word] for word in words - {"one", "zero"}}
+    return digits | spoken
+
+
+def _plain(number: str) -> str:
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number):
+        number = number.replace(",", "")
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _names(claim: str, whole: str) -> list[str]:
+    """Names of the claim that its sources never write, as a word or as the beginning of one."""
+    held = {word.lower() for word in re.findall(r"[\w-]+", whole)}
+    stems = {_stem(word) for word in held}
+    initials = {"".join(word[0] for word in run.split()) for run in _RUN.findall(whole)}
+    return [
+        name
+        for name in dict.fromkeys(_NAME.findall(claim))
+        if name.lower() not in held
+        and _stem(name.lower()) not in stems
+        and name not in initials
+        and not any(word.startswith(name.lower()[:5]) for word in held if len(name) > 5)
+    ]
+
+
+def _negated(text: str) -> bool:
+    return len(_NEGATION.findall(text)) % 2 == 1
