@@ -42,6 +42,10 @@ ELSEWHERE = {
     "bot worker": "runs until it is stopped",
     "curl ": "asks a process that runs elsewhere",
     "pg_dump": "needs a server of one's own",
+    "python -m build": "needs a network",
+    "bot plugins install": "tests/acceptance/test_plugins_install.py does it",
+    "bot plugins uninstall": "it would change this environment",
+    "twine ": "needs an account",
 }
 
 
@@ -93,6 +97,8 @@ class Shell:
 
     def install(self, folder):
         """What `pip install -e` would do, without a network: name the entry points."""
+        if str(folder / "src") in self.environ["PYTHONPATH"]:
+            return
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
         name, version = project["name"].replace("-", "_"), project["version"]
         about = folder / "src" / f"{name}-{version}.dist-info"
@@ -155,6 +161,8 @@ def test_every_command_of_the_page_works(page, shell):
             shell.write(block)
         elif block["language"] in ("console", "sh"):
             for command, shown in commands(block):
+                if made := re.match(r"pip install --editable \./(\w+)", command):
+                    shell.install(shell.folder / made[1])
                 if not elsewhere(command) and not command.startswith("make "):
                     shell.run(command, shown)
                     ran += 1

@@ -1,0 +1,83 @@
+"""`reindex --rebuild` and `index`: what an operator does, and what the exit codes say."""
+
+import pytest
+
+CONFIG = '[sources.office]\ntype = "folder"\npath = "docs"\nurl = "https://wiki.example.com/"\n'
+
+
+@pytest.fixture
+def office(world):
+    world.write("bot.toml", CONFIG)
+    for n in range(12):
+        world.write(f"docs/room{n}.md", f"# Room {n}\n\nRoom {n} has {n} windows.\n")
+    world.bot("reindex")
+    return world
+
+
+def test_a_version_is_built_compared_promoted_rolled_back_and_dropped(office):
+    told = office.json("reindex", "--rebuild", "--set", "splitter.size=32", "--json")
+    assert (told["version"], told["state"], told["indexed"]) == (2, "ready", 12)
+    assert told["settings"]["splitter"]["options"]["max_tokens"] == 32
+    assert [one["version"] for one in office.json("index", "list", "--json")] == [1, 2]
+    asked = office.bot("index", "promote", "2", code=None)
+    assert asked.returncode != 0, "without a golden set it asks, and nobody answers"
+    office.bot("golden", "add", "Which room has 7 windows?",
+               "--source", "https://wiki.example.com/room7.md")  # fmt: skip
+    compared = office.json("eval", "run", "--index", "2", "--json")
+    assert compared["outcome"] == "not worse"
+    promoted = office.json("index", "promote", "2", "--yes", "--json")
+    assert (promoted["promoted"], promoted["outcome"]) == (True, "not worse")
+    assert "splitter.max_tokens is 200 in bot.toml, and 32" in office.bot("config", "check").stderr
+    assert office.json("index", "rollback", "--json") == {"version": 1, "changed": 0}
+    office.bot("index", "drop", "1", "--yes", code=2)
+    office.bot("index", "drop", "2", "--yes")
+    (status,) = office.json("index", "status", "--json")["versions"]
+    assert (status["version"], status["state"]) == (1, "live")
+
+
+def test_a_worse_version_is_refused_unless_forced(office):
+    office.bot("golden", "add", "Which room has 7 windows?",
+               "--source", "https://wiki.example.com/room7.md")  # fmt: skip
+    office.bot("reindex", "--rebuild")
+    office.rows("with gone as (delete from pgvector_2.chunk where text like '%7%' returning 1)"
+                " select count(*) from gone")  # fmt: skip
+    refused = office.bot("index", "promote", "2", "--yes", code=1)
+    assert "worse than version 1" in refused.stderr
+    assert office.json("index", "list", "--json")[0]["state"] == "live"
+    office.bot("index", "promote", "2", "--force", "--yes")
+    assert office.json("index", "list", "--json")[1]["evaluated"] == "worse"
+
+
+def test_a_source_that_is_gone_deletes_nothing_until_somebody_agrees(office):
+    for file in list((office.folder / "docs").iterdir()):
+        file.unlink()
+    office.write("docs/left.md", "# Left\n\nOnly this is left.\n")
+    refused = office.bot("reindex", code=1)
+    assert "office has lost 12 of its 13 documents" in refused.stderr
+    status = office.json("index", "status", "--json", code=1)
+    assert status["sources"][0]["source"] == "office"
+    done = office.bot("reindex", "--source", "office", "--yes")
+    assert "12 deleted" in done.stdout
+    assert office.json("index", "status", "--json")["sources"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["reindex", "--set", "splitter.size=3"], "go with --rebuild"),
+        (["reindex", "--rebuild", "--source", "office"], "leave out --source"),
+        (["reindex", "--rebuild", "--set", "size"], "--set takes KEY=VALUE"),
+        (["reindex", "--rebuild", "--set", "splitter.sise=3"], "--set splitter.sise"),
+        (["reindex", "--rebuild", "--set", "splitter.size=3"], "--set splitter.max_tokens"),
+    ],
+)
+def test_a_rebuild_that_cannot_be_is_a_usage_error(world, arguments, message):
+    world.write("bot.toml", CONFIG)
+    done = world.bot(*arguments, code=2)
+    assert message in done.stderr
+
+
+def test_versions_that_are_not_there(world):
+    for command in (["promote", "7"], ["drop", "7", "--yes"], ["retry", "7"], ["pause", "7"]):
+        assert "There is no index version 7" in world.bot("index", *command, code=None).stderr
+    assert "There is no index yet" in world.bot("index", "list").stdout
