@@ -18,6 +18,7 @@ from bot.embedded import EmbeddedServer
 
 sys.path.insert(0, str(Path(__file__).parent))  # for toys.py, here and in subprocesses
 
+import backups
 import toys
 
 TEMPLATE = "bot_template"
@@ -85,3 +86,42 @@ def rows(database):
             return await (await connection.execute(query, arguments)).fetchall()
 
     return ask
+
+
+@pytest.fixture
+async def empty(server):
+    """Another database, without any schema."""
+    name = "bot_test_restored"
+    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(drop)
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        opened = Database(make_conninfo(server, dbname=name))
+        await opened.open()
+        yield opened
+        await opened.close()
+        connection.execute(drop)
+
+
+@pytest.fixture
+async def filled(database):
+    """A database with something in tables that refer to each other, and with vectors."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into source (name, type, readers) values ('handbook', 'folder', '{everyone}')"
+        )
+        await connection.execute(
+            "insert into document (source_id, key, uri, title, text, format, readers, content_hash)"
+            " select 1, n::text, 'file:///' || n, 'Title', repeat(md5(n::text), 200), 'text',"
+            " '{everyone}', sha256(n::text::bytea) from generate_series(1, 500) n"
+        )
+        await connection.execute(
+            "insert into golden (question, readers, origin) values (%s, '{everyone}', 'person')",
+            [backups.QUESTION],
+        )
+        await connection.execute(
+            "create table toy_vector as select array[n, 2, 3]::vector(3) as v "
+            "from generate_series(1, 99) n"
+        )
+        await connection.execute("create index on toy_vector using hnsw (v vector_l2_ops)")
+    return database

@@ -1,87 +1,19 @@
-"""Backups: whole or not there; restores: whole or nothing, and only of what fits."""
+"""Backups: what they hold comes back, and only what fits is restored."""
 
-# ruff: noqa: ASYNC110, ASYNC221, ASYNC240 - nothing else waits while a test blocks
+# ruff: noqa: ASYNC221 - nothing else waits while a test blocks
 
 import asyncio
 import os
-import resource
-import signal
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from backups import CORE, QUESTION, ask, everything
 
 from bot import schema
 from bot.backup import backup, inspect, programs, restore
 from bot.backup.archive import seal
 from bot.database import Database
 from bot.errors import BackupError, SchemaError
-
-PG_DUMP_WAITS = (
-    "select from pg_stat_activity where application_name = 'pg_dump' and wait_event_type = 'Lock'"
-)
-CORE = [schema.core_migrations()]
-QUESTION = "Wann öffnet\tdas Büro?\\n — it's 100% \U0001f4a1"
-
-
-@pytest.fixture
-async def empty(server):
-    """Another database, without any schema."""
-    name = "bot_test_restored"
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(drop)
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        opened = Database(make_conninfo(server, dbname=name))
-        await opened.open()
-        yield opened
-        await opened.close()
-        connection.execute(drop)
-
-
-@pytest.fixture
-async def filled(database):
-    """A database with something in tables that refer to each other, and with vectors."""
-    async with database.connection() as connection:
-        await connection.execute(
-            "insert into source (name, type, readers) values ('handbook', 'folder', '{everyone}')"
-        )
-        await connection.execute(
-            "insert into document (source_id, key, uri, title, text, format, readers, content_hash)"
-            " select 1, n::text, 'file:///' || n, 'Title', repeat(md5(n::text), 200), 'text',"
-            " '{everyone}', sha256(n::text::bytea) from generate_series(1, 500) n"
-        )
-        await connection.execute("insert into golden (question, readers, origin) "
-                                 "values (%s, '{everyone}', 'person')", [QUESTION])  # fmt: skip
-        await connection.execute(
-            "create table toy_vector as select array[n, 2, 3]::vector(3) as v "
-            "from generate_series(1, 99) n"
-        )
-        await connection.execute("create index on toy_vector using hnsw (v vector_l2_ops)")
-    return database
-
-
-async def ask(database, query):
-    async with database.connection() as connection:
-        return await (await connection.execute(query)).fetchall()
-
-
-async def everything(database):
-    """Every row of every table, as text."""
-    tables = await ask(
-        database,
-        "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
-        "where schemaname not in ('pg_catalog', 'information_schema') order by 1",
-    )
-    return {
-        table: sorted(await ask(database, f"select t::text from {table} t")) for (table,) in tables
-    }
-
 
 # -- what comes back ----------------------------------------------------------------------------
 
@@ -282,134 +214,3 @@ async def test_sql_that_fails_in_the_end_changes_nothing(filled, empty, tmp_path
 def test_programs_older_than_the_server_are_refused(monkeypatch):
     with pytest.raises(BackupError, match="pg_dump of PostgreSQL 99 or later is needed"):
         programs.find("pg_dump", 99)
-
-
-# -- what is killed, and full disks --------------------------------------------------------------
-
-
-def in_a_process(what, *arguments, limit=None):
-    """Start `what`, a coroutine of this module, in a process of its own."""
-    code = (
-        "import asyncio, sys, test_backup as t; asyncio.run(getattr(t, sys.argv[1])(*sys.argv[2:]))"
-    )
-
-    def limited():
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    return subprocess.Popen(
-        [sys.executable, "-c", code, what, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=limited,
-    )
-
-
-async def write_backup(conninfo, file):
-    database = Database(conninfo)
-    await database.open()
-    await backup(database, Path(file))
-    await database.close()
-
-
-async def die_restoring(conninfo, file, at):
-    database = Database(conninfo)
-    await database.open()
-
-    def told(table):
-        if table == at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    await restore(database, await inspect(Path(file)), CORE, replace=True, told=told)
-
-
-async def until(database, query):
-    """Wait until a query finds a row."""
-    async with asyncio.timeout(60):
-        while not await ask(database, query):
-            await asyncio.sleep(0.02)
-
-
-async def test_a_backup_that_is_killed_leaves_the_one_before(filled, tmp_path):
-    file = tmp_path / "bot.dump"
-    await backup(filled, file)
-    before = file.read_bytes()
-    async with filled.transaction() as connection:
-        await connection.execute("lock table golden")  # pg_dump waits for it
-        process = in_a_process("write_backup", filled.conninfo, file)
-        await until(filled, PG_DUMP_WAITS)
-        with pytest.raises(BackupError, match="Another backup is writing"):
-            await backup(filled, file)
-        process.kill()
-        process.communicate()
-        assert file.read_bytes() == before
-    await until(
-        filled,
-        "select where not exists (select from pg_stat_activity where application_name = 'pg_dump')",
-    )
-    await backup(filled, file)
-    assert list(tmp_path.iterdir()) == [file]
-    assert (await inspect(file)).migrations
-
-
-async def test_a_cancelled_backup_leaves_nothing(filled, tmp_path):
-    file = tmp_path / "bot.dump"
-    async with filled.transaction() as connection:
-        await connection.execute("lock table golden")
-        writing = asyncio.create_task(backup(filled, file))
-        await until(filled, PG_DUMP_WAITS)
-        writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("limit", [0, 10_000, 60_000])
-async def test_a_disk_that_takes_no_more_leaves_the_backup_before(filled, tmp_path, limit):
-    file = tmp_path / "bot.dump"
-    file.write_bytes(b"before")
-    process = in_a_process("write_backup", filled.conninfo, file, limit=limit)
-    _, said = process.communicate(timeout=60)
-    assert "BackupError: The backup was not made" in said, said
-    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [
-        ("bot.dump", b"before")
-    ]
-
-
-async def test_a_full_disk_is_named(filled):
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-    try:
-        # Without a disk of our own: a device that is always full.
-        file = folder / "bot.dump"
-        if not mounted:
-            file.with_name("bot.dump.partial").symlink_to("/dev/full")
-        with pytest.raises(BackupError, match="is full" if mounted else "cannot be written"):
-            await backup(filled, file)
-        assert mounted is False or not list(folder.iterdir())
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.mark.parametrize("at", ["public._yoyo_migration", "public.golden", "public.toy_vector"])
-async def test_a_restore_that_is_killed_leaves_what_was_there(filled, empty, tmp_path, at):
-    file = tmp_path / "bot.dump"
-    await backup(filled, file)
-    async with empty.connection() as connection:
-        await connection.execute("create table own as select 1 as a")
-    await empty.close()
-    process = in_a_process("die_restoring", empty.conninfo, file, at)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL, said
-    await empty.open()
-    assert await everything(empty) == {"public.own": [("(1)",)]}
-    await until(
-        empty,
-        "select where not exists (select from pg_stat_activity where datname = current_database() "
-        f"and application_name like 'domainbot%' and application_name <> '{empty.name}')",
-    )
-    await restore(empty, await inspect(file), CORE, replace=True)
-    assert await everything(empty) == await everything(filled)
