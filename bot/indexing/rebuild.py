@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from bot.database import Connection
+from bot.dispatch import describe
 from bot.document import Document, IndexVersion
 from bot.errors import BotError, DatabaseUnavailable, IndexingError, MassDeletion, SourceBusy
 from bot.indexing import versions
@@ -118,7 +119,7 @@ async def run_batch(bot: Bot, job: Job) -> None:
             await _store(bot, builder, documents, await _build(builder, documents))
         else:
             await _one_by_one(bot, builder, documents)
-    except BotError as error:
+    except Exception as error:
         await _note(bot, version, error)
         raise
 
@@ -238,10 +239,11 @@ async def _take(bot: Bot, builder: Builder, one: Whole) -> None:
         await _store(bot, builder, [one], [str(error)])
 
 
-async def _note(bot: Bot, version: IndexVersion, error: BotError) -> None:
+async def _note(bot: Bot, version: IndexVersion, error: Exception) -> None:
     """Let `bot index status` tell why a version does not get on."""
     async with bot.database.connection() as connection:
-        arguments = {"version": version.id, "error": storable(str(error))}
+        text = str(error) if isinstance(error, BotError) else describe(error)
+        arguments = {"version": version.id, "error": storable(text)}
         await connection.execute(QUERIES["went_wrong"], arguments)
 
 
@@ -270,7 +272,7 @@ async def run_finish(bot: Bot, job: Job) -> None:
     try:
         async with bot.database.transaction() as connection:
             await tell_index(bot.plugins.manager, "bot_index_finish", version, connection)
-    except BotError as error:
+    except Exception as error:
         await _note(bot, version, error)
         raise
     async with bot.database.transaction() as connection:
