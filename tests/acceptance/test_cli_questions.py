@@ -122,6 +122,18 @@ def test_chat_answers_every_line_and_carries_the_subject_over(handbook):
     assert done.stderr == ""
 
 
+def test_a_question_about_something_else_is_not_answered_from_the_last_subject(handbook):
+    asked = (
+        "How many days of holiday do I have?\n"
+        "What is the capital of France?\nWhat does it cost?\nWer ist der Präsident?\n"
+    )
+    _, france, cost, president = handbook.bot("chat", stdin=asked).stdout.split("\nturn ")[:4]
+    for answer in (france, cost):
+        assert "I found nothing in the sources that answers this." in answer
+        assert "I looked at: " in answer
+    assert "In den Quellen habe ich nichts gefunden" in president
+
+
 def test_chat_goes_on_after_a_question_it_cannot_take(handbook):
     done = handbook.bot("chat", stdin="\0\n \t \nWhat does the canteen serve?")
     assert "soup at noon" in done.stdout
