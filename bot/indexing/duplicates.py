@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -66,6 +67,7 @@ def signature(text: str) -> Signature | None:
     return np.array([((values * a + b) % _PRIME).min() for a, b in _permutations()], np.uint64)
 
 
+@cache
 def _permutations() -> NDArray[np.uint64]:
     import numpy as np
 
