@@ -13,10 +13,11 @@ def main() -> None:
     for script, arguments in (
         ("loop.py", []),
         ("startup.py", [str(HERE.parent / "docs")]),
+        ("plugins.py", []),
     ):
         print(f"\n$ python bench/{script} {' '.join(arguments)}", flush=True)
         subprocess.run([sys.executable, str(HERE / script), *arguments], check=True)
-    print("\nWith data of yours: bench/{store,query,embedding,quality,answers}.py --help")
+    print("\nWith data of yours: bench/{store,query,embedding,chunking,quality,answers}.py --help")
 
 
 if __name__ == "__main__":
