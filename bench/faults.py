@@ -117,7 +117,7 @@ class World:
             **kept,
             "BOT_HOME": str(self.folder / "home"),
             "BOT_PLUGINS": "extractive,pgvector,faulty",
-            "PYTHONPATH": str(self.folder / "site"),
+            "PYTHONPATH": f"{self.folder / 'site'}:{os.environ.get('PYTHONPATH', '')}",
             "FAULT_LOG": str(self.log),
             "FAULT_DELAY": str(self.delay),
         }
