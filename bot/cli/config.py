@@ -42,14 +42,19 @@ def check(session: Session) -> None:
 
 @command.command(epilog="Example: bot config show  ·  bot config show --schema > bot.schema.json")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of bot.toml, for editors.")
+@click.option("--template", is_flag=True, help="Print a bot.toml with every key, as comments.")
 @click.pass_obj
-def show(session: Session, schema: bool) -> None:
+def show(session: Session, schema: bool, template: bool) -> None:
     """Show what is in force, and where each value comes from. Secrets are never shown."""
     from bot.cli.output import dumps
     from bot.settings import dump, json_schema
 
     def work() -> None:
-        if schema:
+        if template:
+            from bot.settings.template import template as write
+
+            click.echo(write(session.bot().plugins.components), nl=False)
+        elif schema:
             click.echo(dumps(json_schema(session.bot().plugins.components), indent=2))
         else:
             click.echo(dumps(dump(session.settings()), indent=2))
