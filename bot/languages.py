@@ -42,7 +42,7 @@ async def unfit(database: Database, manager: pluggy.PluginManager) -> str:
     return (
         f"{sum(others.values())} of {spoken.total()} documents are in {named}, and the embedder "
         f"was made for {', '.join(sorted(made_for))}: they are found by words alone. For meaning, "
-        'run `make setup-models`, write an [embedders.many] with type = "sentence-transformers" and '
+        'run `make setup-models`, write [embedders.many] with type = "sentence-transformers" and '
         f'model = "{MANY[0]}" (or {", ".join(MANY[1:])}), set [index] embedder = "many", and run '
         "`bot reindex --rebuild`"
     )
