@@ -108,6 +108,7 @@ class Worker:
             max_size=4,
             timeout=AGAIN,
             kwargs={"application_name": "domainbot worker"},
+            configure=_autocommit,
         )
         app = procrastinate.App(connector=connector)
         for task in self._tasks:
@@ -163,6 +164,11 @@ class Worker:
         if lost:
             arguments = {"jobs": list(lost), "worker": worker}
             await connection.execute(QUERIES["let_go"], arguments)
+
+
+async def _autocommit(connection: Any) -> None:
+    """Each of the queue's statements is a transaction of its own: two round trips fewer."""
+    await connection.set_autocommit(True)
 
 
 class _Backoff(procrastinate.BaseRetryStrategy):

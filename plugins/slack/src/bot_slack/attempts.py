@@ -58,6 +58,14 @@ class Attempts:
             can tell.
         """
 
+        looking: asyncio.Task[None] | None = None
+
+        async def fence() -> None:
+            nonlocal looking  # calls that begin at once share one look
+            if looking is None or looking.done():
+                looking = asyncio.create_task(look())
+            await asyncio.shield(looking)
+
         async def look() -> None:
             until = asyncio.get_running_loop().time() + PATIENCE
             while True:
@@ -71,7 +79,7 @@ class Attempts:
             if standing.get(claimed.id, (0, False))[0] != claimed.attempt:
                 raise Overtaken
 
-        return look
+        return fence
 
     async def _look(self) -> None:
         while self._running:

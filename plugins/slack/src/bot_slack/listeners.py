@@ -31,6 +31,7 @@ Body = dict[str, Any]
 Ack = Callable[..., Awaitable[Any]]
 
 SHORTCUT = "ask_msg"
+REMEMBERED = 10_000  # questions that are known to be stored without asking the database
 
 
 class Listeners:
@@ -55,6 +56,7 @@ class Listeners:
         self._settings = settings
         self._directory = answering.questions.directory
         self._gone = gone
+        self._stored: dict[tuple[str, str | None], None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def register(self, app: AsyncApp) -> None:
@@ -122,10 +124,18 @@ class Listeners:
             await self._store(asked)
 
     async def _store(self, asked: conversations.Asked | None) -> None:
-        if asked is not None:
-            await self._inbox.store(
-                asked.incoming, addressed=asked.addressed, follows=asked.follows
-            )
+        if asked is None:
+            return
+        place = asked.incoming.place
+        if (name := (place.room, place.ts)) in self._stored:
+            return  # a mention comes as a message too
+        stored = await self._inbox.store(
+            asked.incoming, addressed=asked.addressed, follows=asked.follows
+        )
+        if stored or asked.addressed:
+            self._stored[name] = None
+            while len(self._stored) > REMEMBERED:
+                del self._stored[next(iter(self._stored))]
 
     async def _stopped(self, event: Body) -> None:
         room = event.get("channel_id") or event.get("channel") or ""
@@ -237,7 +247,10 @@ class Listeners:
         principals = await access.principals(
             person, alone, self._directory, self._me, self._settings, private=True
         )
-        recent = await self._inbox.recent(self._place("", ""), user)
+        recent = [
+            {**one, "text": conversations.question(one["text"], self._me)}
+            for one in await self._inbox.recent(self._place("", ""), user)
+        ]
         view = await home.view(self._bot, principals, recent, self._settings.assistant)
         await self._client.views_publish(user_id=user, view=view)
 
