@@ -4,18 +4,24 @@ The convention: in a ```console block a line that begins with `$ ` is a command,
 below it are among what it prints, but for numbers, ids and folders; in a ```sh block each line
 that begins with `bot ` is a command. A block of any language after `<!-- file: PATH -->` is
 written to that file first. Each page starts in a folder of its own, without a bot.toml; all pages
-share one home.
+share one home. Those about Slack have a Slack on this machine, where `bot serve` runs until a
+question is answered.
 """
 
 import asyncio
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -127,6 +133,52 @@ class Shell:
         if turns := re.findall(r'^turn (\w{12})|"turn": "(\w{12})"', done.stdout, re.MULTILINE):
             self.turn = "".join(turns[-1])
 
+    def serve(self, command, slack):
+        """Let it run until a question in Slack is answered."""
+        with subprocess.Popen(shlex.split(command), cwd=self.folder, env=self.environ) as serving:
+            try:
+                answer = slack.ask("When does the office open?")
+            finally:
+                serving.terminate()
+        assert "nine" in answer
+        assert serving.returncode == 130
+
+
+class Slack:
+    """A Slack in a process of its own, as a page's commands reach it."""
+
+    def __init__(self):
+        command = [sys.executable, "-m", "bot.testing.fake_slack", "--fast-retries"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        about = json.loads(self.process.stdout.readline())
+        self.control = about["control_url"]
+        self.variables = {
+            "SLACK_BOT_TOKEN": about["bot_token"],
+            "SLACK_APP_TOKEN": about["app_token"],
+            "SLACK_SIGNING_SECRET": about["signing_secret"],
+            "BOT_CHANNELS__SLACK__BASE_URL": about["base_url"],
+        }
+
+    def ask(self, question):
+        """Mention the bot, and wait for what people see of its answer."""
+        self.call("connected", timeout=TIMEOUT)
+        thread = self.call("mention", channel="C1", user="U1", text=question)["ts"]
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            query = urlencode({"channel": "C1", "thread_ts": thread})
+            with urlopen(f"{self.control}messages?{query}", timeout=TIMEOUT) as reply:
+                said = json.load(reply)
+            if done := [one for one in said if one["by_app"] and not one["streaming"]]:
+                return done[0]["text"]
+            time.sleep(0.1)
+        pytest.fail("nobody answers in Slack")
+
+    def call(self, name, **arguments):
+        headers = {"Content-Type": "application/json"}
+        request = Request(self.control + name, json.dumps(arguments).encode(), headers)
+        with urlopen(request, timeout=2 * TIMEOUT) as reply:
+            return json.load(reply)
+
 
 @pytest.fixture(scope="module")
 def home():
@@ -138,6 +190,14 @@ def home():
     yield folder / "home"
     asyncio.run(server.stop())
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def slack():
+    running = Slack()
+    yield running
+    running.process.terminate()
+    running.process.wait()
 
 
 @pytest.fixture
@@ -154,7 +214,11 @@ def shell(home, tmp_path):
     [page for page in PAGES if any(map(commands, blocks(page, "console", "sh")))],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_every_command_of_the_page_works(page, shell):
+def test_every_command_of_the_page_works(page, shell, request):
+    slack = None
+    if page.name == "slack.md":
+        slack = request.getfixturevalue("slack")
+        shell.environ |= slack.variables
     ran = 0
     for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
         if block["file"]:
@@ -163,7 +227,9 @@ def test_every_command_of_the_page_works(page, shell):
             for command, shown in commands(block):
                 if made := re.match(r"pip install --editable \./(\w+)", command):
                     shell.install(shell.folder / made[1])
-                if not elsewhere(command) and not command.startswith("make "):
+                if slack is not None and command == "bot serve":
+                    shell.serve(command, slack)
+                elif not elsewhere(command) and not command.startswith("make "):
                     shell.run(command, shown)
                     ran += 1
     assert ran or page.name == "CONTRIBUTING.md"  # which has make targets alone
@@ -203,7 +269,8 @@ def test_every_configuration_can_be_used(page, text, tmp_path):
         return
     path = tmp_path / "bot.toml"
     path.write_text(text, encoding="utf-8")
-    found = configuration.read(path, {"DATABASE_URL": "postgresql://bot@db/bot"})
+    named = dict.fromkeys(re.findall(r'env = "(\w+)"', text), "secret")
+    found = configuration.read(path, {**named, "DATABASE_URL": "postgresql://bot@db/bot"})
     plugins = installed(found, {})
     names = [one.name for one in plugins.loaded if not one.error]
     configuration.check(found, plugins.component, plugins.types, names)
