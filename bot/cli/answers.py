@@ -19,11 +19,14 @@ def command() -> None:
 @click.argument("answer")
 @click.option("--readers", multiple=True, metavar="PRINCIPAL",
               help="Who may read it; everyone, unless told narrower.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def add(session: Session, question: str, answer: str, readers: tuple[str, ...]) -> int:
+async def add(
+    session: Session, question: str, answer: str, readers: tuple[str, ...], as_json: bool
+) -> int:
     """Approve ANSWER for QUESTION, or replace what was approved for the same readers."""
     from bot import curated
-    from bot.cli.output import principals
+    from bot.cli.output import principals, print_result
     from bot.errors import UsageError
     from bot.text import storable
 
@@ -33,7 +36,8 @@ async def add(session: Session, question: str, answer: str, readers: tuple[str, 
     one = curated.Curated(question=asked, answer=said, readers=principals(readers))
     async with session.bot() as bot:
         number, new = await curated.put(bot.database, one)
-    click.echo(f"{number} {'added' if new else 'replaced'}.")
+    told = f"{number} {'added' if new else 'replaced'}."
+    print_result(told, as_json=as_json, id=number, new=new)
     return 0
 
 
@@ -63,12 +67,15 @@ async def list_(session: Session, as_json: bool) -> int:
 
 @command.command(epilog="Example: bot answers remove 3 7")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def remove(session: Session, ids: tuple[int, ...]) -> int:
+async def remove(session: Session, ids: tuple[int, ...], as_json: bool) -> int:
     """Remove answers; `bot answers list` shows their ids."""
     from bot import curated
+    from bot.cli.output import print_result
 
     async with session.bot() as bot:
         await curated.remove(bot.database, ids)
-    click.echo(f"{len(set(ids))} removed.")
+    removed = sorted(set(ids))
+    print_result(f"{len(removed)} removed.", as_json=as_json, removed=removed)
     return 0

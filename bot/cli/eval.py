@@ -87,7 +87,7 @@ async def list_(session: Session, as_json: bool) -> int:
             {
                 **{key: row[key] for key in ("evaluation", "at", "kind", "variant", "questions")},
                 "golden": row["golden"][:8],
-                "result": ", ".join(_short(*item) for item in row["summary"].items()),
+                "result": ", ".join(_short(*item) for item in row["summary"].items() if item[1]),
             }
             for row in rows
         ]

@@ -15,15 +15,18 @@ from bot.cli.session import Session, asynchronous
 @click.argument("verdict", type=click.Choice(["good", "bad"]))
 @click.argument("turn_id")
 @click.option("-m", "--comment", default="", help="Why.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def command(session: Session, verdict: str, turn_id: str, comment: str) -> int:
+async def command(session: Session, verdict: str, turn_id: str, comment: str, as_json: bool) -> int:
     """Say what you think of an answer.
 
     TURN_ID stands below each answer. Your second opinion replaces your first.
     """
+    from bot.cli.output import print_result
+
     async with session.bot() as bot:
         await bot.feedback(turn_id, verdict == "good", author=_author(), comment=comment)
-    click.echo("Thank you; it is recorded.")
+    print_result("Thank you; it is recorded.", as_json=as_json, turn=turn_id, verdict=verdict)
     return 0
 
 

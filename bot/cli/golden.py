@@ -32,6 +32,7 @@ def command() -> None:
 @click.option("--answer", default="", help="What a good answer says.")
 @click.option("--readers", multiple=True, metavar="PRINCIPAL",
               help="Who may read it; who may read the sources, unless told narrower.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
 async def add(
     session: Session,
@@ -39,6 +40,7 @@ async def add(
     sources: tuple[str, ...],
     answer: str,
     readers: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Add one question, or replace what was known about it."""
     from bot.cli.output import principals
@@ -56,7 +58,7 @@ async def add(
         readers=principals(readers),
     )
     async with session.bot() as bot:
-        await _put(bot, [one])
+        await _put(bot, [one], as_json)
     return 0
 
 
@@ -67,9 +69,14 @@ async def add(
 @click.option("--feedback", is_flag=True, help="From the answers that people called good.")
 @click.option("--readers", multiple=True, metavar="PRINCIPAL",
               help="Who may read the questions that do not say it themselves.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
 async def import_(
-    session: Session, path: Path | None, feedback: bool, readers: tuple[str, ...]
+    session: Session,
+    path: Path | None,
+    feedback: bool,
+    readers: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Import questions, all or none: from a file, a folder, or people's feedback.
 
@@ -94,7 +101,7 @@ async def import_(
                 )
         else:
             questions = _read(path, principals(readers))
-        await _put(bot, questions)
+        await _put(bot, questions, as_json)
     return 0
 
 
@@ -141,14 +148,17 @@ async def list_(session: Session, as_json: bool) -> int:
 
 @command.command(epilog="Example: bot golden remove 3 7")
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def remove(session: Session, ids: tuple[int, ...]) -> int:
+async def remove(session: Session, ids: tuple[int, ...], as_json: bool) -> int:
     """Remove questions; `bot golden list` shows their ids."""
+    from bot.cli.output import print_result
     from bot.evaluation import golden
 
     async with session.bot() as bot:
         await golden.remove(bot.database, ids)
-    click.echo(f"{len(set(ids))} removed.")
+    removed = sorted(set(ids))
+    print_result(f"{len(removed)} removed.", as_json=as_json, removed=removed)
     return 0
 
 
@@ -167,13 +177,15 @@ def _read(path: Path, readers: frozenset[Principal]) -> list[Golden]:
         raise UsageError(f"{path} cannot be read ({error}); give another file.") from None
 
 
-async def _put(bot: Bot, questions: Sequence[Golden]) -> None:
+async def _put(bot: Bot, questions: Sequence[Golden], as_json: bool) -> None:
+    from bot.cli.output import print_result
     from bot.evaluation import golden
     from bot.text import printable
 
     questions = await golden.inheriting(bot.database, questions)
     new, replaced = await golden.put(bot.database, questions)
-    click.echo(f"{new} new, {replaced} replaced.")
+    told = f"{new} new, {replaced} replaced."
+    print_result(told, as_json=as_json, new=new, replaced=replaced)
     if missing := await golden.gone(bot.database, questions):
         told = f"{printable(missing[0])} is" if len(missing) == 1 else f"{len(missing)} are"
         click.secho(

@@ -139,58 +139,70 @@ async def rollback(session: Session, as_json: bool) -> int:
 @command.command(epilog="Example: bot index drop 1 --yes")
 @_version
 @_yes
+@_json
 @asynchronous
-async def drop(session: Session, version: int, yes: bool) -> int:
+async def drop(session: Session, version: int, yes: bool, as_json: bool) -> int:
     """Remove a version and give its space back. The live one stays."""
+    from bot.cli.output import print_result
     from bot.indexing import promotion
 
     async with session.bot() as bot:
         if not await _confirmed(f"Remove version {version}?", yes):
             return 1
         await promotion.drop(bot, version)
-    click.echo(f"Version {version} is dropped.")
+    told = f"Version {version} is dropped."
+    print_result(told, as_json=as_json, version=version, state="dropped")
     return 0
 
 
 @command.command(epilog="Example: bot index cancel 2 --yes")
 @_version
 @_yes
+@_json
 @asynchronous
-async def cancel(session: Session, version: int, yes: bool) -> int:
+async def cancel(session: Session, version: int, yes: bool, as_json: bool) -> int:
     """Stop a rebuild, and remove what there is of it."""
+    from bot.cli.output import print_result
     from bot.indexing import promotion
 
     async with session.bot() as bot:
         if not await _confirmed(f"Stop building version {version} and remove it?", yes):
             return 1
         await promotion.cancel(bot, version)
-    click.echo(f"Version {version} is cancelled.")
+    told = f"Version {version} is cancelled."
+    print_result(told, as_json=as_json, version=version, state="cancelled")
     return 0
 
 
 @command.command(epilog="Example: bot index pause 2")
 @_version
+@_json
 @asynchronous
-async def pause(session: Session, version: int) -> int:
+async def pause(session: Session, version: int, as_json: bool) -> int:
     """Let a rebuild rest: batches in hand are finished, no other is begun."""
+    from bot.cli.output import print_result
     from bot.indexing import promotion
 
     async with session.bot() as bot:
         await promotion.pause(bot, version, True)
-    click.echo(f"Version {version} is paused; `bot index resume {version}` goes on.")
+    told = f"Version {version} is paused; `bot index resume {version}` goes on."
+    print_result(told, as_json=as_json, version=version, state="paused")
     return 0
 
 
 @command.command(epilog="Example: bot index resume 2")
 @_version
+@_json
 @asynchronous
-async def resume(session: Session, version: int) -> int:
+async def resume(session: Session, version: int, as_json: bool) -> int:
     """Go on with a rebuild that was paused."""
+    from bot.cli.output import print_result
     from bot.indexing import promotion
 
     async with session.bot() as bot:
         await promotion.pause(bot, version, False)
-    click.echo(f"Version {version} goes on, in `bot worker` or `bot reindex --rebuild`.")
+    told = f"Version {version} goes on, in `bot worker` or `bot reindex --rebuild`."
+    print_result(told, as_json=as_json, version=version, state="building")
     return 0
 
 
@@ -248,7 +260,7 @@ async def _confirmed(question: str, yes: bool) -> bool:
     from bot.dispatch import in_thread
 
     # On a thread, as the event loop would keep Ctrl-C from a question asked in its own.
-    if yes or await in_thread(click.confirm, text=question):
+    if yes or await in_thread(click.confirm, text=question, err=True):
         return True
     click.echo("Nothing was changed.", err=True)
     return False

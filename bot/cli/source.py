@@ -26,6 +26,7 @@ def command() -> None:
 @click.option("--readers", multiple=True, metavar="PRINCIPAL",
               help="Who may read it; everyone, unless told.")  # fmt: skip
 @click.option("--url", help="Where people find it: links become this and the path.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def add(
     session: Session,
@@ -34,12 +35,14 @@ def add(
     type_: str | None,
     readers: tuple[str, ...],
     url: str | None,
+    as_json: bool,
 ) -> None:
     """Add a source to bot.toml (made when there is none).
 
     The place is a folder, a file, a JSONL file with one document a line, a web page, a sitemap
     (`…sitemap….xml`) or a git repository (`….git`). `bot reindex` reads it.
     """
+    from bot.cli.output import print_result
     from bot.errors import ConfigError, UsageError
     from bot.settings import add_source, remove_source
 
@@ -60,7 +63,8 @@ def add(
                 if not existed:
                     config.unlink()
                 raise UsageError(f"Nothing was added. {error}") from None
-        click.echo(f"{name} is in {config} now; `bot reindex` reads it.")
+        told = f"{name} is in {config} now; `bot reindex` reads it."
+        print_result(told, as_json=as_json, name=name, config=str(config), **table)
 
     raise SystemExit(guarded(session, work))
 
@@ -102,9 +106,11 @@ async def list_(session: Session, as_json: bool) -> int:
 @command.command(epilog="Example: bot source remove handbook --yes")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def remove(session: Session, name: str, yes: bool) -> int:
+async def remove(session: Session, name: str, yes: bool, as_json: bool) -> int:
     """Remove a source: from bot.toml, and its documents from the index."""
+    from bot.cli.output import print_result
     from bot.dispatch import in_thread
     from bot.settings import remove_source
 
@@ -112,13 +118,13 @@ async def remove(session: Session, name: str, yes: bool) -> int:
         documents = await bot.indexer.count_documents(name)
         question = f"Remove {name} and its {documents} documents?"
         # On a thread, as the event loop would keep Ctrl-C from a question asked in its own.
-        if not yes and not await in_thread(click.confirm, text=question):
+        if not yes and not await in_thread(click.confirm, text=question, err=True):
             click.echo("Nothing was removed.", err=True)
             return 1
         if name in bot.settings.sources and bot.settings.path is not None:
             remove_source(bot.settings.path, name)
         await bot.indexer.forget(name)
-    click.echo(f"{name} is removed.")
+    print_result(f"{name} is removed.", as_json=as_json, name=name, documents=documents)
     return 0
 
 

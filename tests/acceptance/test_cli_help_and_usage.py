@@ -40,6 +40,18 @@ def test_every_help_page_shows_an_example(pages, words):
             assert f"\n  {command[-1]} " in page
 
 
+# What talks to people, runs until it is stopped, or prints JSON in any case.
+WITHOUT_JSON = {"chat", "serve", "worker", "config check", "config show", "golden export"}
+
+
+def test_every_command_speaks_json(pages):
+    groups = {words[:-1] for words in ALL}
+    silent = {
+        " ".join(words) for words in ALL if words not in groups and "--json" not in pages[words]
+    }
+    assert silent <= WITHOUT_JSON
+
+
 def test_the_first_page_lists_every_command(handbook):
     page = handbook.bot("--help").stdout
     listed = page.partition("Commands:\n")[2]
