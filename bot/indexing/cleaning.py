@@ -89,6 +89,7 @@ class Cleaner:
     told: Told = field(default_factory=Told)
     _boilerplate: Boilerplate | None = None
     _duplicates: Duplicates | None = None
+    _met: list[str] = field(default_factory=list)
 
     async def check(self) -> None:
         """Refuse kinds of personal data that no detector finds.
@@ -130,32 +131,49 @@ class Cleaner:
                 document = replace(document, metadata={**document.metadata, "lang": detected})
         return document
 
+    def still(self, key: str) -> None:
+        """Learn that a document is there, as it is stored."""
+        if self.wishes.boilerplate == "drop":
+            self._met.append(key)
+
+    async def end(self) -> None:
+        """Write down what was learned for the next sync."""
+        if self._boilerplate is not None and self._boilerplate.fresh:
+            async with self.database.connection() as connection:
+                await connection.execute(
+                    QUERIES["judge"],
+                    {"source": self.source.name, "paragraphs": list(self._boilerplate.fresh)},
+                )
+
     def _compared(self, document: Document, *, new: bool, alone: bool) -> Document:
         assert self._boilerplate is not None
         assert self._duplicates is not None
-        whole = document.text
-        readers = self.source.readers if document.readers is None else document.readers
         if self.wishes.boilerplate == "drop":
-            text, count = self._boilerplate.without(whole)
+            for key in self._met:
+                self._boilerplate.still(key)
+            self._met.clear()
+            text, count = self._boilerplate.without(document.text)
             self.told.boilerplate += count
             document = replace(document, text=text)
         if self.wishes.duplicates == "drop" and new:
+            readers = self.source.readers if document.readers is None else document.readers
             found = self._duplicates.like(document.text, readers) if alone else None
             if found:
                 raise Duplicate(*found)
             self._duplicates.learn(document.key, document.text, readers)
-        if new:
-            self._boilerplate.learn(whole)
         return document
 
     async def _learn(self) -> None:
         """Look at what is stored of the source, once."""
         if self._boilerplate is not None:
             return
-        self._boilerplate, self._duplicates = Boilerplate(), Duplicates()
+        self._duplicates = Duplicates()
         async with self.database.transaction() as connection:
+            source = {"source": self.source.name}
+            judged = await (await connection.execute(QUERIES["judged"], source)).fetchall()
+            self._boilerplate = Boilerplate(bytes(each) for (each,) in judged)
             cursor = connection.cursor("stored_texts")
-            await cursor.execute(QUERIES["stored_texts"], {"source": self.source.name})
+            await cursor.execute(QUERIES["stored_texts"], source)
             while rows := await cursor.fetchmany(200):
                 await in_thread(lambda rows=rows: self._take_in(rows))
 
@@ -164,6 +182,6 @@ class Cleaner:
         assert self._duplicates is not None
         for key, text, readers in rows:
             if self.wishes.boilerplate == "drop":
-                self._boilerplate.learn(text)
+                self._boilerplate.store(key, text)
             if self.wishes.duplicates == "drop":
                 self._duplicates.learn(key, text, frozenset(readers))

@@ -103,6 +103,7 @@ class Sync:
             await self._flush()
             await self._delete_gone(connection)
             await self._leave_out(connection)
+            await self._cleaner.end()
             await connection.execute(
                 QUERIES["clear_unreadable"], {"source": self._row, "before": begun}
             )
@@ -208,6 +209,7 @@ class Sync:
         same = known and item.fingerprint and item.fingerprint == known.fingerprint
         if known and same and known.held >= self._complete:
             self.progress.unchanged += 1
+            self._cleaner.still(item.key)
             return
         try:
             document = clean(item if isinstance(item, Document) else await item.read(), item)

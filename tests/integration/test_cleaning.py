@@ -142,6 +142,27 @@ async def test_boilerplate_is_left_out_from_the_sixth_document_on_and_counted(sy
     assert all(f"Only in number {n}." in texts[f"d{n}"] for n in range(8))
 
 
+async def test_asked_for_later_boilerplate_is_left_out_of_what_is_stored_but_not_of_all(
+    sync, stored
+):
+    items = [doc(f"d{n}", f"Only in number {n}.\n\n{NOTICE}") for n in range(9)]
+    await sync(*items)
+    done = await sync(*items, boilerplate="drop")
+    assert (done.changed, done.told.boilerplate) == (4, 4)
+    assert sum(NOTICE in each[0] for each in (await stored()).values()) == 5
+    again = await sync(*items, boilerplate="drop")
+    assert (again.unchanged, again.told.boilerplate) == (9, 0)
+
+
+async def test_boilerplate_is_not_lost_when_all_that_kept_it_goes(sync, stored):
+    await sync(*(doc(f"a{n}", f"In number {n}.\n\n{NOTICE}") for n in range(9)), boilerplate="drop")
+    moved = [doc(f"b{n}", f"In number {n}.\n\n{NOTICE}") for n in range(9)]
+    await sync(*moved, boilerplate="drop")
+    texts = await stored()
+    assert set(texts) == {f"b{n}" for n in range(9)}
+    assert sum(NOTICE in each[0] for each in texts.values()) == 5
+
+
 async def test_of_documents_that_say_the_same_one_is_indexed_and_the_others_are_told(sync, stored):
     twin = doc("b", words(300).replace("word7 ", "x "))
     items = (doc("a", words(300)), twin, doc("c", words(300, 300)))
