@@ -12,7 +12,7 @@ from bot.curated import Curated
 from bot.document import IndexVersion
 from bot.errors import NotFound, PluginError
 from bot.plugins import Plugins
-from bot.turn import Assistant, Conversation, Finished, Message, Outcome, TextDelta, Turn
+from bot.turn import Assistant, Conversation, Finished, Message, Outcome, Passage, TextDelta, Turn
 
 HR = frozenset({"group:hr"})
 EVERYBODY = frozenset({"everyone"})
@@ -105,7 +105,8 @@ async def test_each_question_is_embedded_once_for_each_embedder(database):
 def room(database):
     """Run turns with a retriever and a generator that can be seen at work."""
     plugins = Plugins()
-    retriever, speaker = toys.Fixed(), toys.Speaker("generated")
+    told = Passage(id="1", text="It is generated.", readers=EVERYBODY, source="handbook")
+    retriever, speaker = toys.Fixed(told), toys.Speaker("generated [1]")
     plugins.register(retriever, "documents")
     plugins.register(speaker, "generator")
 
@@ -159,20 +160,20 @@ async def test_it_says_so_in_the_language_of_the_question(database, room):
 
 async def test_another_question_is_answered_from_the_sources(database, room):
     await curated.put(database, PAYDAY)
-    assert (await room("Who pays?")).text == "generated"
+    assert (await room("Who pays?")).text == "generated [1]"
     assert len(room.asked) == 1
 
 
 async def test_a_question_that_leans_on_the_last_one_means_something_else(database, room):
     await curated.put(database, Curated(question="What about interns?", answer="Ask Ada."))
     history = (Message(role="user", text="When are the holidays?"),)
-    assert (await room("What about interns?", history=history)).text == "generated"
+    assert (await room("What about interns?", history=history)).text == "generated [1]"
     assert (await room("What about interns?")).text.startswith("Ask Ada.")
 
 
 async def test_a_question_about_some_documents_is_answered_from_them(database, room):
     await curated.put(database, PAYDAY)
-    assert (await room("When is payday?", filters={"year": ("2023",)})).text == "generated"
+    assert (await room("When is payday?", filters={"year": ("2023",)})).text == "generated [1]"
 
 
 async def test_when_the_comparison_fails_the_sources_still_answer(database, room):
@@ -182,6 +183,6 @@ async def test_when_the_comparison_fails_the_sources_still_answer(database, room
         raise RuntimeError("no model")
 
     answer = await room("When is payday?", embed=broken)
-    assert answer.text == "generated"
+    assert answer.text == "generated [1]"
     assert answer.notices == ("The search for curated answers did not work and was left out.",)
     assert "no model" in answer.error
