@@ -133,3 +133,27 @@ def test_an_answer_cites_the_place_in_every_format(library, words):
 def test_the_page_is_told_on_the_terminal(library, words):
     told = library.bot("ask", "Which mascot does the lighthouse have?", env=words).stdout
     assert "page 2" in told.partition("Sources")[2]
+
+
+def test_what_cleaning_leaves_out_is_told(world):
+    twin = "".join(f"Rule {n} of the house is that nobody does thing {n * 7}. " for n in range(40))
+    world.write("docs/rules.md", f"# Rules\n\n{twin}\n\nWrite to ann@example.com.\n")
+    world.write("docs/rules2.md", f"# Rules\n\n{twin}\n\nWrite to ann@example.com.\n\nOld.\n")
+    world.write(
+        "bot.toml",
+        '[sources.house]\ntype = "folder"\npath = "docs"\n'
+        'redact = ["email"]\nduplicates = "drop"\n',
+    )
+    done = world.bot("reindex")
+    assert "1 new" in done.stdout
+    assert "not readable" not in done.stdout
+    assert (
+        "left out: 1 documents that say nearly the same as another, 2 places of personal data"
+        in done.stdout
+    )
+    assert "not indexed: rules2.md: It says nearly the same as rules.md" in done.stderr
+    assert world.rows("select text like '%%[email]%%', metadata from document") == [
+        (True, {"lang": "en"})
+    ]
+    (again,) = world.json("reindex", "--json")["sources"]
+    assert (again["unchanged"], again["duplicates"]) == (1, 1)
