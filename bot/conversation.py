@@ -34,7 +34,7 @@ from bot.curated import Curated
 from bot.errors import BotError, GenerationError, HookFailed
 from bot.machinery import Limits as Limits
 from bot.machinery import Machinery as Machinery
-from bot.phrases import phrases
+from bot.phrases import phrases, refusal
 from bot.turn import (
     Answer,
     Delta,
@@ -174,7 +174,8 @@ class Run:
         assistant = self.turn.assistant
         if not passages and assistant.retrievers and assistant.without_sources == "refuse":
             self._refused = True
-            yield TextDelta(self._said.feed(phrases(self.turn.question).nothing, verbatim=True))
+            said = refusal(self.turn.question, sorted(self.turn.sources))
+            yield TextDelta(self._said.feed(said, verbatim=True))
             return
         generator = await asking.generator(self._with, assistant.generator)
         async with self._step("prompt"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.text import CJK
+
+_LOOKED = 3  # documents or sources that a refusal names
 
 _WORD = re.compile(r"[^\W\d_]+")
 _SCRIPTS = (
@@ -129,6 +131,14 @@ _PHRASES = {
 def phrases(text: str) -> Phrases:
     """Return the bot's phrases in the language of a text."""
     return _PHRASES[language(text)]
+
+
+def refusal(question: str, looked: Iterable[str]) -> str:
+    """Say that nothing answers a question, and what was looked at, at most three of it."""
+    said = phrases(question)
+    names = [" ".join(name.split()) for name in looked]
+    shown = [f"{name[:80]}…" if len(name) > 80 else name for name in dict.fromkeys(names) if name]
+    return f"{said.nothing}\n{said.looked} {'; '.join(shown[:_LOOKED])}" if shown else said.nothing
 
 
 def language(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.phrases import _PHRASES, language, phrases
+from bot.phrases import _PHRASES, language, phrases, refusal
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,9 @@ def test_every_language_has_every_phrase():
 
 def test_the_phrases_follow_the_question():
     assert phrases("Wo ist der Drucker?").nothing.startswith("In den Quellen")
+
+
+def test_a_refusal_names_three_things_that_were_looked_at_in_one_line():
+    said = refusal("Where is it?", ["b\nb", "", "b b", "a" * 100, "c", "d"])
+    assert said.splitlines()[1] == f"I looked at: b b; {'a' * 80}…; c"
+    assert refusal("Where is it?", []) == phrases("Where?").nothing

@@ -10,7 +10,7 @@ from itertools import pairwise
 from bot import Delta, Turn, hookimpl
 from bot.dispatch import in_thread
 from bot.errors import BotError
-from bot.phrases import phrases
+from bot.phrases import refusal
 from bot.plugins import Embed
 from bot.turn import Prompt
 from bot_extractive.ranking import Ranking, rank
@@ -20,7 +20,6 @@ from bot_extractive.units import LONGEST, Unit
 log = logging.getLogger(__name__)
 
 _FENCE = re.compile(r"(?:>\s*)*(`{3,}|~{3,})")
-_LOOKED = 3  # documents that a refusal names
 
 
 class Extractive:
@@ -36,10 +35,8 @@ class Extractive:
         """Stream the quotes in reading order."""
         quotes = await self.quotes(turn, prompt)
         if not quotes:
-            yield Delta(text=phrases(prompt.question).nothing, refusal=True)
-            if looked := _looked_at(turn, prompt):
-                yield Delta(text=f"\n{phrases(prompt.question).looked} ")
-                yield Delta(text=looked, verbatim=True)
+            looked = [p.title.strip() or p.uri for p in prompt.passages] or sorted(turn.sources)
+            yield Delta(text=refusal(prompt.question, looked), verbatim=True, refusal=True)
         for before, quote in pairwise([None, *quotes]):
             assert quote is not None
             if before is not None:
@@ -89,13 +86,6 @@ class Extractive:
             return None
         found: list[float] = (said @ asked[0]).tolist()
         return found
-
-
-def _looked_at(turn: Turn, prompt: Prompt) -> str:
-    """Name what was looked at: the nearest documents, or the sources when none was near."""
-    titles = dict.fromkeys(" ".join(p.title.split()) or p.uri for p in prompt.passages)
-    names = [f"{title[:80]}…" if len(title) > 80 else title for title in titles if title]
-    return "; ".join(names[:_LOOKED] or sorted(turn.sources)[:_LOOKED])
 
 
 def _between(before: Quote, after: Quote) -> str:
