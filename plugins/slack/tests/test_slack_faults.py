@@ -153,7 +153,7 @@ async def test_a_message_is_followed_by_another_before_slack_closes_it(
 
 
 async def test_a_slack_that_is_away_for_a_while_is_waited_for(slack, serving, toy):
-    slack.faults.add("users.info", "status", times=6)
+    slack.faults.add("users.info", "status", times=3)
     slack.faults.add("chat.startStream", "status", times=2)
     slack.faults.add("chat.postMessage", "status", times=2)
     async with serving():
@@ -212,3 +212,22 @@ async def test_links_in_sources_never_break_the_blocks(slack, serving, toy):
         )
     assert len(messages) == 1
     assert [call.reply.get("error") for call in slack.calls if call.reply.get("error")] == []
+
+
+async def test_a_defect_of_ours_is_apologised_for_at_once(
+    slack, serving, toy, monkeypatch, settled
+):
+    async def broken(self, claimed):
+        raise KeyError("ours")
+
+    monkeypatch.setattr("bot_slack.questions.Questions.principals", broken)
+    async with serving() as bot:
+        question = await slack.mention("C1", "U1", "When?")
+        (answer,) = await answered(slack, "C1", question)
+        await settled(slack, bot.database)
+        async with bot.database.connection() as connection:
+            cursor = await connection.execute("select id, error from turn")
+            ((turn, error),) = await cursor.fetchall()
+    assert turn in answer.shown
+    assert "ours" not in answer.shown
+    assert "ours" in error

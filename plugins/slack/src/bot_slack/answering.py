@@ -12,11 +12,12 @@ from slack_sdk.errors import SlackApiError
 
 from bot import record
 from bot.conversation import APOLOGY
+from bot.dispatch import describe
 from bot.errors import BotError, DatabaseError, UsageError
 from bot.turn import Answer, Conversation, Event, Failed, Outcome, TextDelta, Turn
 from bot_slack import blocks, buttons, private
 from bot_slack.attempts import Attempts, Overtaken
-from bot_slack.calls import LOST, Calls, explained, reason
+from bot_slack.calls import LOST, Calls, explained, passing, reason
 from bot_slack.conversations import Identity
 from bot_slack.limits import Limiter
 from bot_slack.places import Thread, adopt, unknown
@@ -116,11 +117,11 @@ class Answering:
             outcome = "disowned"
         except Exception as error:
             said = reason(error)
-            if said not in _UNREACHABLE and not last:
+            if passing(error) and not last:
                 if said in LOST:
                     log.error("turn %s waits: %s", claimed.turn, explained(error))
                 raise
-            log.error("turn %s could not be delivered: %s", claimed.turn, said or error)
+            log.error("turn %s could not be delivered: %s", claimed.turn, said or describe(error))
             outcome = "undelivered"
         await self.inbox.done(claimed, outcome)
 
@@ -212,13 +213,14 @@ class Attempt:
         except UsageError as error:  # who may not ask this assistant
             await self.say(str(error).partition(";")[0].rstrip(".") + ".", quietly=True)
             return "refused"
-        except DatabaseError:
+        except (Overtaken, Removed):
             raise
-        except (BotError, SlackApiError) as error:
-            said = reason(error)
-            if isinstance(error, SlackApiError) and (said in _UNREACHABLE | LOST or not said):
+        except Exception as error:
+            if passing(error) or reason(error) in _UNREACHABLE:
                 raise
-            await self._apologise(assistant, asked, explained(error))
+            if not isinstance(error, (BotError, SlackApiError)):
+                log.exception("a defect in answering turn %s", claimed.turn)
+            await self._apologise(assistant, asked, explained(error) or describe(error))
             return "failed"
 
     def writer(self) -> Writer:

@@ -15,6 +15,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.errors import DatabaseError
 from bot_slack.limits import Limiter
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,15 @@ def reason(error: BaseException) -> str:
     """Slack's own name of an error; empty when it gave no answer, or one that is no JSON."""
     data = getattr(getattr(error, "response", None), "data", None)
     return str(data.get("error") or "") if isinstance(data, dict) else ""
+
+
+def passing(error: BaseException) -> bool:
+    """Whether the same may succeed later: Slack or the database is out of reach, or the token."""
+    if isinstance(error, SlackApiError):
+        return reason(error) in LOST | _UNCLEAR | {"", "ratelimited"}
+    return isinstance(
+        error, (Unsure, Busy, OSError, aiohttp.ClientError, SlackClientError, DatabaseError)
+    )
 
 
 def retry_after(error: BaseException) -> float:
