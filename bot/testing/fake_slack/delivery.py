@@ -49,6 +49,7 @@ class Deliverer:
         ack_timeout: seconds until a payload counts as not received.
         retry_delays: seconds before each of the three further attempts of an event. Commands and
             clicks are never sent again.
+        jitter: seconds at most by which an event is late at random, and overtaken by others.
     """
 
     signing_secret: str
@@ -56,6 +57,7 @@ class Deliverer:
     http: str = ""
     ack_timeout: float = 3.0
     retry_delays: tuple[float, ...] = (0.0, 60.0, 300.0)
+    jitter: float = 0.0
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     sent: list[Delivery] = field(default_factory=list)
     _acks: dict[str, asyncio.Future[Json]] = field(default_factory=dict)
@@ -202,6 +204,8 @@ class Deliverer:
     async def _deliver(self, delivery: Delivery) -> None:
         over = self._over_http if self.http else self._over_socket
         delays = self.retry_delays if delivery.kind == "events_api" else ()
+        if self.jitter and delays:
+            await asyncio.sleep(self.random.uniform(0.0, self.jitter))
         delivery.sent_at = time.monotonic()
         for retry, delay in enumerate((0.0, *delays)):
             if delay:
