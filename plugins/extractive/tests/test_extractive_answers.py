@@ -151,9 +151,8 @@ async def test_the_rewritten_query_supplies_the_subject_of_a_follow_up() -> None
     ],
 )
 async def test_it_refuses_when_nothing_answers(question: str, refusal: str) -> None:
-    assert await deltas(question, GUIDE, OTHER, CHINESE) == [
-        Delta(text=refusal, verbatim=True, refusal=True)
-    ]
+    expected = [Delta(text=refusal, verbatim=True, refusal=True)]
+    assert await deltas(question, GUIDE, OTHER, CHINESE) == expected
     assert await deltas(question) == expected
 
 
