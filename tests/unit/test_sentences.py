@@ -129,3 +129,12 @@ def test_it_reads_each_character_a_bounded_number_of_times(piece: str) -> None:
     """Quadratic work on 300,000 characters would take hours."""
     text = "x." + piece * (300_000 // len(piece)) + "x"
     assert "".join(split(text)).replace("\n", "")
+
+
+def test_where_nothing_is_capitalized_a_small_letter_begins_a_sentence():
+    text = "we sold apples, pears etc. and plums. the u.s. paid. prices rose by 0.25 vs. 2016."
+    found = [text[start:end] for start, end in sentences(text)]
+    assert found == [
+        "we sold apples, pears etc. and plums.", "the u.s. paid.", "prices rose by 0.25 vs. 2016.",
+    ]  # fmt: skip
+    assert len(sentences("It ends in approx. three hours. and That is so.")) == 1

@@ -18,7 +18,8 @@ from bot.plugins import Plugins
 MARKUP = ["# A\n", "## B\n", "#### D\n", "- item\n", "  - nested\n", "> quote\n", "```\n", "\n\n",
           "\r\n", "\r", "| a | b |\n", "|---|---|\n", "\u2028", "\x0c", "\x1c", "\t", "    code\n",
           "One two. ", "Ünï “x”! ", "我们去北京。", "===\n", "---\n", "[a]: b\n", "<div>\n",
-          "\ufeff", "word ", "x" * 90, "1. ", "e.g. ", "https://a.b/c_d ", "_!_中"]  # fmt: skip
+          "\ufeff", "word ", "x" * 90, "1. ", "e.g. ", "https://a.b/c_d ", "_!_中",
+          "many words. " * 16 + "\n", "Title\n", "no capitals. at all. "]  # fmt: skip
 texts = st.lists(st.one_of(st.sampled_from(MARKUP), st.text(max_size=12))).map("".join)
 formats = st.sampled_from(["markdown", "text"])
 
@@ -139,6 +140,26 @@ def test_a_long_paragraph_is_cut_evenly_between_sentences():
     pieces = [piece for piece, _ in cut(text, 200)]
     assert all(piece.startswith("This") and piece.endswith("all.") for piece in pieces)
     assert [len(tokens(piece)) for piece in pieces] == [120, 120]
+
+
+def test_long_lines_are_paragraphs_and_short_ones_above_them_their_titles():
+    first, second = (f"{words(90, word)}." for word in ("one", "two"))
+    pieces = [piece for piece, _ in cut(f"{first}\nResults\n{second}\n", 150)]
+    assert pieces == [first, f"Results\n{second}"]
+
+
+def test_wrapped_lines_are_no_paragraphs():
+    text = "\n".join(
+        f"The sentence {n} begins on one line and\nends on another." for n in range(20)
+    )
+    assert all(piece.endswith(".") for piece, _ in cut(text, 60))
+
+
+def test_a_text_without_capitals_is_cut_between_sentences():
+    text = " ".join(f"as of {n} the company owed nothing, see e.g. the notes." for n in range(60))
+    pieces = [piece for piece, _ in cut(text, 100)]
+    assert len(pieces) > 5
+    assert all(piece.startswith("as of") and piece.endswith("notes.") for piece in pieces)
 
 
 def test_chinese_is_cut_after_its_own_full_stops():
