@@ -143,6 +143,8 @@ class Slack:
                 bot_user_id=me.user,
             )
 
+        logger = logging.getLogger("bot_slack.bolt")
+        logger.setLevel(logging.ERROR)  # it warns of variables that it would have read itself
         secret = self.settings.signing_secret
         client = self._client()
         client.token = None  # `authorize` gives it
@@ -153,7 +155,7 @@ class Slack:
             signing_secret=secret.reveal() if secret else "unused",
             request_verification_enabled=self.settings.mode == "http",
             process_before_response=True,  # stored first, acknowledged then
-            logger=logging.getLogger("bot_slack.bolt"),
+            logger=logger,
         )
         listeners = Listeners(bot, self.inbox, answering, self.settings, self._end)
         listeners.register(app)

@@ -56,7 +56,8 @@ class Listeners:
         self._settings = settings
         self._directory = answering.questions.directory
         self._gone = gone
-        self._stored: dict[tuple[str, str | None], None] = {}
+        self._stored: dict[tuple[str, str | None, bool], None] = {}
+        self._storing: dict[tuple[str, str | None, bool], asyncio.Task[bool]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def register(self, app: AsyncApp) -> None:
@@ -124,18 +125,27 @@ class Listeners:
             await self._store(asked)
 
     async def _store(self, asked: conversations.Asked | None) -> None:
+        """Store a message; a mention comes twice, mostly at once, and is stored once."""
         if asked is None:
             return
-        place = asked.incoming.place
-        if (name := (place.room, place.ts)) in self._stored:
-            return  # a mention comes as a message too
-        stored = await self._inbox.store(
-            asked.incoming, addressed=asked.addressed, follows=asked.follows
-        )
-        if stored or asked.addressed:
+        name = (asked.incoming.place.room, asked.incoming.place.ts, asked.addressed)
+        if name in self._stored:
+            return
+        storing = self._storing.get(name)
+        if storing is None:
+            storing = self._storing[name] = asyncio.create_task(self._stored_now(asked))
+            storing.add_done_callback(lambda _: self._storing.pop(name, None))
+        if await asyncio.shield(storing):
             self._stored[name] = None
             while len(self._stored) > REMEMBERED:
                 del self._stored[next(iter(self._stored))]
+
+    async def _stored_now(self, asked: conversations.Asked) -> bool:
+        """Store a message; say whether it is a question for good."""
+        stored = await self._inbox.store(
+            asked.incoming, addressed=asked.addressed, follows=asked.follows
+        )
+        return stored or asked.addressed
 
     async def _stopped(self, event: Body) -> None:
         room = event.get("channel_id") or event.get("channel") or ""
