@@ -242,7 +242,8 @@ def _schedules(bot: Bot) -> Iterator[tuple[Task, str, str, dict[str, Any]]]:
     """What is done when: a task, a cron expression, a name for it, and the arguments."""
     from bot.indexing.rebuild import SYNC_TASK
 
-    yield TIDY, "17 3 * * *", "daily", {}
+    # Hourly, as a worker may run for some hours of a day only.
+    yield TIDY, "17 * * * *", "hourly", {}
     for name, source in bot.settings.sources.items():
         if source.schedule:
             yield SYNC_TASK, source.schedule, name, {"source": name}
