@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -127,11 +128,18 @@ async def rollback(bot: Bot) -> tuple[IndexVersion, int]:
 async def drop(bot: Bot, number: int) -> None:
     """Give back everything a version holds, and stop the jobs that build it.
 
+    One that was live a moment ago is kept until the questions that were put to it have ended.
+
     Raises:
         NotFound: there is none by this number.
         UsageError: it is the live one.
     """
     await bot.indexer.prepare()
+    async with bot.database.connection() as connection:
+        cursor = await connection.execute(QUERIES["retired_for"], {"version": number})
+        row = await cursor.fetchone()
+    if row is not None:
+        await asyncio.sleep(max(0.0, bot.settings.limits.retrieve - row[0]))
     async with bot.database.transaction() as connection:
         await connection.execute(QUERIES["lock_versions"])
         version = await versions.get(connection, number)

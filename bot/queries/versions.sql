@@ -57,6 +57,11 @@ select paused from index_version where id = %(version)s for share
 select b.id, b.state, b.dimensions, b.settings from index_version a
 join index_version b on b.id = a.replaced and b.state = 'retired' where a.state = 'live'
 
+-- name: retired_for
+-- Seconds since a version was live; many when it never was.
+select coalesce(extract(epoch from clock_timestamp() - retired_at), 1e9)::float8
+from index_version where id = %(version)s
+
 -- name: wait_shortly
 select set_config('lock_timeout', '10s', true)
 

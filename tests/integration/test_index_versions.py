@@ -32,6 +32,8 @@ generator = "speaker"
 mode = "lexical"
 type = "pgvector"
 [generators.speaker]
+[limits]
+retrieve = 0.5
 [sources.handbook]
 type = "memory"
 [index]
@@ -419,6 +421,36 @@ async def test_a_worse_version_is_told_by_the_golden_set(bot, asked, rows):
     verdict, _ = await promotion.evaluate(bot, version)
     assert verdict.outcome == "worse"
     assert "worse than version 1" in verdict.reason
+
+
+async def test_no_question_fails_through_rebuild_promotion_rollback_and_drop(
+    bot, fill, monkeypatch
+):
+    monkeypatch.setattr(rebuild, "SIZE", 800)
+    await fill(**TEXTS)
+    asked = 0
+
+    async def ask():
+        nonlocal asked
+        while True:
+            passages, run = await bot.search("text 3 one")
+            assert [passages[0].text, run.notices] == ["text 3 one", ()]
+            asked += 1
+
+    asking = [asyncio.create_task(ask()) for _ in range(3)]
+    for _ in range(3):
+        before, at = await live(bot), asked
+        version = await built(bot)
+        await promotion.promote(bot, version, instead_of=before)
+        await promotion.rollback(bot)
+        await promotion.promote(bot, version, instead_of=before)
+        await promotion.drop(bot, before)
+        assert asked > at
+        assert not [task for task in asking if task.done()]
+    for task in asking:
+        task.cancel()
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
 
 
 async def test_a_dropped_version_leaves_nothing(bot, fill, rows):
