@@ -80,7 +80,7 @@ class TestSocket:
         async with serving():
             event = {"type": "app_mention", "channel": "C1", "user": "U1", "ts": "1.5",
                      "text": "<@U0BOT> When?"}  # fmt: skip
-            delivery = slack.event(event, team_id="T9")
+            delivery = slack.event(event, team_id="T9", authorizations=[{"team_id": "T9"}])
             await slack.settled()
         assert delivery.acked
         assert toy.turns == []

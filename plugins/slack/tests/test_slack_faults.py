@@ -6,6 +6,9 @@ import pytest
 from bot_slack import draft, places, stream
 from slack_world import answered, eventually, passage
 
+from bot.errors import DatabaseUnavailable
+from bot.inbox import Inbox
+
 WHOLE = "The office opens at nine [1](https://docs.example.com/handbook). It closes at five."
 
 
@@ -231,3 +234,46 @@ async def test_a_defect_of_ours_is_apologised_for_at_once(
     assert turn in answer.shown
     assert "ours" not in answer.shown
     assert "ours" in error
+
+
+async def test_a_message_that_nobody_recorded_is_adopted_by_the_next_attempt(
+    slack, serving, toy, monkeypatch
+):
+    """As if the worker had died between Slack's reply and the database."""
+    real, lost = Inbox.wrote, []
+
+    async def wrote(self, claimed, answers):
+        if not lost:
+            lost.append(answers)
+            raise DatabaseUnavailable
+        return await real(self, claimed, answers)
+
+    monkeypatch.setattr(Inbox, "wrote", wrote)
+    async with serving():
+        question = await slack.mention("C1", "U1", "When?")
+        await eventually(lambda: lost)
+        await eventually(lambda: [m for m in slack.answers("C1", question) if m.blocks])
+        (answer,) = await answered(slack, "C1", question)
+        assert [answer.ts] == lost[0]
+        assert body(answer) == WHOLE
+
+
+async def test_what_workers_die_over_again_and_again_is_apologised_for(
+    slack, serving, toy, database, settled
+):
+    async with serving() as bot:
+        first = await slack.mention("C1", "U1", "When?")
+        await answered(slack, "C1", first)
+        await settled(slack, bot.database)
+    toy.turns.clear()
+    async with database.connection() as connection:  # as five deaths leave it, its job lost
+        await connection.execute(
+            "update inbox set state = 'answering', attempt = 6, answers = '{}', "
+            "payload = payload || '{\"tries\": 5}'"
+        )
+    for message in slack.answers("C1", first):
+        del slack.world.messages["C1", message.ts]
+    async with serving():
+        (apology,) = await answered(slack, "C1", first)
+    assert "Sorry" in apology.shown
+    assert toy.turns == []

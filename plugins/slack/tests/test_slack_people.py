@@ -327,3 +327,15 @@ async def test_prompts_are_suggested_in_the_agent_view(slack, serving):
     prompt = {"title": "When does the office open?", "message": "When does the office open?"}
     assert call.arguments["prompts"] == [prompt]
     assert call.reply["ok"]
+
+
+async def test_who_writes_from_another_workspace_in_a_shared_channel_is_refused_not_ignored(
+    slack, serving, toy
+):
+    async with serving():
+        event = {"type": "app_mention", "channel": "C2", "user": "U4", "ts": "1.5",
+                 "text": "<@U0BOT> When?", "user_team": "T2"}  # fmt: skip
+        slack.event(event, team_id="T2")
+        (refusal,) = await eventually(lambda: seen(slack, "C2", "U4"))
+    assert "the workspace that I belong to" in refusal
+    assert toy.turns == []

@@ -41,7 +41,7 @@ class Limiter:
         self._team = team
         self._rate = rate
         self._refused: dict[str, float] = {}  # until when it is of no use to ask again
-        self._blocked: dict[str, float] = {}  # methods that Slack itself holds up
+        self._blocked: dict[str, float] = {}  # what Slack itself holds up
 
     async def take(self, method: str, channel: str = "", patience: float = 0.0) -> bool:
         """Wait for the right to make one call, at most `patience` seconds.
@@ -49,7 +49,7 @@ class Limiter:
         Returns:
             False when it would take longer; nothing is booked then.
         """
-        held = self._blocked.get(method, 0.0) - time.monotonic()
+        held = self._blocked.get(_bucket_of(method, channel), 0.0) - time.monotonic()
         if held > patience:
             return False
         if held > 0:
@@ -71,7 +71,7 @@ class Limiter:
 
     async def block(self, method: str, channel: str, seconds: float) -> None:
         """Obey a `Retry-After`, in every process."""
-        self._blocked[method] = time.monotonic() + seconds
+        self._blocked[_bucket_of(method, channel)] = time.monotonic() + seconds
         if method in PER_MINUTE:
             name, _, burst = self._bucket(method, channel)
             arguments = {"name": name, "burst": burst, "seconds": seconds}
@@ -88,5 +88,8 @@ class Limiter:
         allowed = PER_MINUTE[method] * self._rate
         size = max(allowed / 4, 1.0)
         each = 60 / (allowed - size)
-        place = f"/{channel}" if method in _BY_CHANNEL else ""
-        return f"{self._team}/{method}{place}", each, (size - 1) * each
+        return f"{self._team}/{_bucket_of(method, channel)}", each, (size - 1) * each
+
+
+def _bucket_of(method: str, channel: str) -> str:
+    return f"{method}/{channel}" if method in _BY_CHANNEL else method

@@ -86,7 +86,10 @@ class Listeners:
     async def _ours(self, body: Body, next: Ack, ack: Ack) -> Any:
         """Take nothing of a workspace that the token does not belong to."""
         team = body.get("team_id") or (body.get("team") or {}).get("id")
-        if team in (None, self._me.team):
+        # In a channel that is shared an event bears the team of who wrote; it is sent to us all
+        # the same, and whether such people are answered is decided later.
+        ours = {one.get("team_id") for one in body.get("authorizations") or ()}
+        if team in (None, self._me.team) or self._me.team in ours:
             return await next()
         log.warning(
             "an event of the workspace %s was left out; we belong to %s", team, self._me.team
