@@ -339,3 +339,42 @@ async def test_who_writes_from_another_workspace_in_a_shared_channel_is_refused_
         (refusal,) = await eventually(lambda: seen(slack, "C2", "U4"))
     assert "the workspace that I belong to" in refusal
     assert toy.turns == []
+
+
+async def test_where_it_is_no_member_an_answer_cannot_be_shown_and_that_is_said(slack, serving):
+    async with serving():
+        await slack.slash_command("C4", "U1", "When?")
+        await eventually(lambda: seen(slack, "C4", "U1"))
+        await slack.click("answer_publish", "U1", "C4")
+        (_, said) = await eventually(
+            lambda: found if len(found := seen(slack, "C4", "U1")) == 2 else None
+        )
+    assert "invite me" in said
+
+
+async def test_what_is_older_than_the_retention_is_forgotten(slack, serving, database):
+    async with serving():
+        question = await slack.mention("C1", "U1", "When?")
+        await answered(slack, "C1", question)
+    async with database.connection() as connection:
+        await connection.execute("update inbox set received_at = now() - interval '8 days'")
+        await connection.execute("update message set created_at = now() - interval '8 days'")
+        await connection.execute("update turn set started_at = now() - interval '8 days'")
+
+    async def left():
+        async with database.connection() as connection:
+            cursor = await connection.execute(
+                "select (select count(*) from message) + (select count(*) from inbox)"
+            )
+            return (await cursor.fetchone())[0]
+
+    assert await left() == 3
+    async with serving(retention=9):
+        await answered(slack, "C1", await slack.mention("C1", "U2", "When?"))
+    assert await left() == 6
+    async with serving(retention=7):
+
+        async def gone():
+            return await left() == 3
+
+        await eventually(gone)

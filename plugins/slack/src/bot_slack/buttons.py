@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from bot import record
 from bot.errors import NotFound
 from bot.turn import Answer, Citation, Event, Finished, Outcome, Passage, Status, TextDelta
 from bot_slack import blocks, private
+from bot_slack.attempts import Overtaken
 from bot_slack.calls import reason
 from bot_slack.mrkdwn import mrkdwn
 from bot_slack.render import plain
@@ -139,10 +141,14 @@ async def _tell(attempt: Attempt, text: str) -> None:
     """Tell who pressed the button, where they pressed it."""
     details = attempt.claimed.details
     place = {"channel": details.get("from"), "user": attempt.claimed.author}
+    body: dict[str, object] = {"text": text}
     if details.get("thread"):
-        place["thread_ts"] = details["thread"]
+        body["thread_ts"] = details["thread"]
     try:
-        await attempt.calls("chat.postEphemeral", {"text": text, **place})
+        if not await private.respond(attempt, body):
+            await attempt.calls("chat.postEphemeral", {**place, **body})
+    except (Overtaken, asyncio.CancelledError):
+        raise
     except Exception as error:  # it is done; this sentence is a courtesy
         log.info("who pressed a button was not told: %s", error)
 

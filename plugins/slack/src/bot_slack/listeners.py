@@ -227,7 +227,12 @@ class Listeners:
         container = body.get("container") or {}
         thread = container.get("thread_ts") or (body.get("message") or {}).get("thread_ts") or ""
         place = self._place(room, thread if kind == "publish" else f"{kind}:{turn}")
-        details = {"turn": turn, "from": self._room_of(body), "thread": thread}
+        details = {
+            "turn": turn,
+            "from": self._room_of(body),
+            "thread": thread,
+            "response_url": body.get("response_url", ""),
+        }
         await self._inbox.store(
             Incoming(
                 event=f"{kind}:{turn}",

@@ -69,7 +69,7 @@ async def post(attempt: Attempt, text: str, below: list[Block]) -> None:
     """
     whole = [*([blocks.markdown(text)] if text else []), *below]
     body: dict[str, object] = {"text": blocks.summary(text), "blocks": whole}
-    if await _respond(attempt, body):
+    if await respond(attempt, body):
         return
     place = {"channel": attempt.thread.channel, "user": attempt.thread.user}
     if attempt.claimed.details.get("reply"):  # elsewhere there is no thread to show it in
@@ -83,8 +83,8 @@ async def post(attempt: Attempt, text: str, below: list[Block]) -> None:
                 raise
 
 
-async def _respond(attempt: Attempt, body: dict[str, object]) -> bool:
-    """Answer a command where it was given, which also works where the bot is no member."""
+async def respond(attempt: Attempt, body: dict[str, object]) -> bool:
+    """Answer a command or a button where it was used, also where the bot is no member."""
     url = str(attempt.claimed.details.get("response_url") or "")
     if not url or attempt.claimed.received_at.timestamp() + USABLE < time.time():
         return False
@@ -92,7 +92,8 @@ async def _respond(attempt: Attempt, body: dict[str, object]) -> bool:
     assert session is not None
     await attempt.fence()
     try:
-        async with session.post(url, json={"response_type": "ephemeral", **body}) as reply:
+        kind = {"response_type": "ephemeral", "replace_original": False}
+        async with session.post(url, json={**kind, **body}) as reply:
             if reply.status == 200:
                 return True
             log.warning("the command's address did not take the answer (%d)", reply.status)
