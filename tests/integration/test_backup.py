@@ -214,3 +214,16 @@ async def test_sql_that_fails_in_the_end_changes_nothing(filled, empty, tmp_path
 def test_programs_older_than_the_server_are_refused(monkeypatch):
     with pytest.raises(BackupError, match="pg_dump of PostgreSQL 99 or later is needed"):
         programs.find("pg_dump", 99)
+
+
+async def test_a_password_stands_in_no_command_line():
+    shell = ["sh", "-c", 'echo "$PGPASSWORD / $0"']
+    conninfo = "postgresql://ann:s3cret@db.example.com/bot?sslmode=require"
+    async with programs.running(shell, conninfo=conninfo) as process:
+        out, _ = await process.communicate()
+    password, _, argument = out.decode().strip().partition(" / ")
+    assert password == "s3cret"
+    assert "s3cret" not in argument
+    assert {"user=ann", "host=db.example.com", "dbname=bot", "sslmode=require"} <= set(
+        argument.removeprefix("--dbname=").split()
+    )
