@@ -111,19 +111,21 @@ class World:
     def log(self) -> Path:
         return self.folder / "embedded.log"
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("BOT_")}
-        environ = {
-            **kept,
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
             "BOT_HOME": str(self.folder / "home"),
             "BOT_PLUGINS": "extractive,pgvector,faulty",
             "PYTHONPATH": f"{self.folder / 'site'}:{os.environ.get('PYTHONPATH', '')}",
             "FAULT_LOG": str(self.log),
             "FAULT_DELAY": str(self.delay),
         }
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("BOT_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "bot", *arguments],
-            cwd=self.folder, env=environ, stdin=subprocess.DEVNULL,
+            cwd=self.folder, env=kept | self.environ, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.running.append(process)
