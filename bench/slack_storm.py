@@ -269,7 +269,7 @@ class Storm:
             kinds = ("rate_limit", "lost_reply", "lost_call", "status", "delay")
             kind = self.random.choice(kinds)
             method = self.random.choice(WRITING if self.random.random() < 0.8 else READING)
-            seconds = self.random.uniform(0.2, 2.0)
+            seconds = self.random.randint(1, 2)
             self.slack.faults.add(method, kind, seconds=seconds)
             self.report.faults[kind] += 1
 
@@ -380,6 +380,8 @@ def _trouble(asked: Asked, row: dict[str, Any], posts: dict[str, Message]) -> st
     answers = [posts.pop(ts, None) for ts in row["answers"]]
     if row["state"] != "done" or row["outcome"] != OUTCOMES.get(asked.how, "answered"):
         return "it did not end as it should"
+    if row["recorded"] != row["outcome"]:
+        return "its turn is not recorded"
     if len(answers) != 1 or answers[0] is None:
         return f"it has {len(answers)} answers"
     text, stream = answers[0].shown, answers[0].stream
@@ -409,7 +411,8 @@ def _waiting(conninfo: str) -> int:
 def _inbox(conninfo: str) -> dict[tuple[str, str], dict[str, Any]]:
     with psycopg.connect(conninfo, row_factory=psycopg.rows.dict_row) as connection:
         rows = connection.execute(
-            "select room, ts, state, outcome, answers, turn_id, attempt from inbox"
+            "select room, ts, i.state, i.outcome, i.answers, i.turn_id, i.attempt,"
+            " t.outcome as recorded from inbox i left join turn t on t.id = i.turn_id"
         ).fetchall()
     return {(row["room"], row["ts"]): row for row in rows}
 

@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from types import MappingProxyType
@@ -31,7 +31,8 @@ from bot import (
 )
 from bot.citation import CitationStream
 from bot.curated import Curated
-from bot.errors import BotError, GenerationError, HookFailed
+from bot.errors import BotError, DatabaseUnavailable, GenerationError, HookFailed
+from bot.links import LinkStream
 from bot.machinery import Limits as Limits
 from bot.machinery import Machinery as Machinery
 from bot.phrases import phrases, refusal
@@ -53,6 +54,7 @@ log = logging.getLogger(__name__)
 
 APOLOGY = "Sorry, I could not answer that. Whoever runs me can look it up by the reference {id}."
 CURATED = "curated"  # what is recorded as the generator of an approved answer
+RECORDING = 10.0  # seconds that recording waits for a database that is being started again
 STOPPED = "stopped before the end of the answer"
 
 
@@ -77,7 +79,9 @@ class Run:
         self._reasoning = ""
         self._generator = turn.assistant.generator
         self._said = CitationStream(())
+        self._links = LinkStream()
         self._begun = time.perf_counter()
+        self._unreachable = 0.0  # when the database was first found to be away
 
     async def events(self) -> AsyncGenerator[Event]:
         """Run the turn. Closing the iterator stops generation and records what was said."""
@@ -183,6 +187,9 @@ class Run:
             passages = await whole.widened(self._with.database, self.turn, passages, limit, count)
             asked = await prompt.build(self.turn, passages, limit, count)
         self._said = CitationStream(asked.passages)
+        told = [one.text for one in self.turn.conversation.history]
+        self._links = LinkStream([*told, self.turn.question, assistant.instructions])
+        self._links.add(_linked(asked.passages))
         yield Status("Answering", tuple(asked.passages))
         async with self._step("generate"):
             async with aclosing(generator.deltas(self.turn, asked)) as deltas:
@@ -191,7 +198,7 @@ class Run:
                         yield Status("Answering", self._found(delta.passages))
                     if text := self._take(delta):
                         yield TextDelta(text)
-            if text := self._said.end():
+            if text := self._said.feed(self._links.end()) + self._said.end():
                 yield TextDelta(text)
         if label := await self._checked():
             yield TextDelta(self._said.feed(label, verbatim=True))
@@ -221,6 +228,7 @@ class Run:
         """Let markers stand for what the generator found, too; all that they stand for now."""
         if len(ranking.readable(passages, self.turn.principals)) < len(passages):
             raise GenerationError("The generator brought a passage that the asker may not read.")
+        self._links.add(_linked(passages))
         return self._said.extend(passages)
 
     def _take(self, delta: Delta) -> str:
@@ -232,13 +240,28 @@ class Run:
         if not delta.text:
             return ""
         self._timings.setdefault("first_text", self._elapsed(self._begun))
-        return self._said.feed(delta.text, verbatim=delta.verbatim)
+        if delta.verbatim:  # a quotation may hold links, and has them from its source
+            return self._said.feed(self._links.end()) + self._said.feed(delta.text, verbatim=True)
+        return self._said.feed(self._links.feed(delta.text))
 
     async def _record_start(self) -> None:
         try:
-            await record.start(self._with.database, self.turn, self._author)
+            await self._kept(record.start, self._author)
         except Exception as error:  # whatever it is, the person gets an answer
             self._unrecorded(error)
+
+    async def _kept(self, store: Callable[..., Awaitable[None]], what: object) -> None:
+        """Record, also when the database has just died and is being started again."""
+        while True:
+            try:
+                await store(self._with.database, self.turn, what)
+                self._unreachable = 0.0
+                return
+            except DatabaseUnavailable:
+                self._unreachable = self._unreachable or time.monotonic()
+                if time.monotonic() > self._unreachable + RECORDING:
+                    raise
+            await asyncio.sleep(0.25)
 
     async def _end(self, recording: asyncio.Future[None], error: str) -> Answer:
         """Make the answer, and record it even when the turn is being cancelled."""
@@ -275,7 +298,7 @@ class Run:
         async with self._step("record"):
             await recording
             try:
-                await record.finish(self._with.database, self.turn, answer)
+                await self._kept(record.finish, answer)
             except Exception as error:  # whatever it is, the person gets the answer
                 self._unrecorded(error)
         with suppress(BotError):  # of all that is recorded, the least
@@ -345,3 +368,8 @@ class Run:
 
     def _elapsed(self, begun: float) -> float:
         return round((time.perf_counter() - begun) * 1000, 3)
+
+
+def _linked(passages: Sequence[Passage]) -> list[str]:
+    """Where the links of an answer may come from."""
+    return [text for one in passages for text in (one.uri, one.text)]

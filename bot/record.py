@@ -21,7 +21,10 @@ HISTORY = 12  # messages of a conversation that a turn is given
 
 
 async def start(database: Database, turn: Turn, author: str) -> None:
-    """Store the question and that it is being answered; a further attempt takes its turn over."""
+    """Store the question and that it is being answered; a further attempt takes its turn over.
+
+    Called again, it begins the same turn anew.
+    """
     arguments = {
         "channel": turn.conversation.channel,
         "key": turn.conversation.key,
@@ -32,16 +35,15 @@ async def start(database: Database, turn: Turn, author: str) -> None:
         "attempt": turn.attempt,
         "principals": sorted(turn.principals),
     }
+    queries = ("start", "restart") if turn.attempt == 1 else ("restart", "start")
     async with database.transaction() as connection:
-        if turn.attempt > 1:
-            again = await connection.execute(QUERIES["restart"], arguments)
-            if await again.fetchone() is not None:
+        for query in queries:  # the other one when there is a turn already, or none yet
+            if (await connection.execute(QUERIES[query], arguments)).rowcount:
                 return
-        await connection.execute(QUERIES["start"], arguments)
 
 
 async def finish(database: Database, turn: Turn, answer: Answer) -> None:
-    """Store the answer with its citations and timings."""
+    """Store the answer with its citations and timings; twice is once."""
     citations = [
         {
             **{key: _cleaned(value) for key, value in asdict(citation).items()},

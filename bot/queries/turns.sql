@@ -1,7 +1,8 @@
 -- Everything that is recorded of a turn, and read back.
 
 -- name: start
--- One statement: the conversation, the question and the turn, before anything else happens.
+-- One statement: the conversation, the question and the turn, before anything else happens;
+-- nothing when the turn is there already.
 with talk as (
     insert into conversation (channel, key, assistant)
     values (%(channel)s, %(key)s, %(assistant)s)
@@ -10,6 +11,7 @@ with talk as (
 ), asked as (
     insert into message (conversation_id, role, author, text)
     select id, 'user', %(author)s, %(question)s from talk
+    where not exists (select from turn where turn.id = %(turn)s)
     returning id, conversation_id
 )
 insert into turn (id, conversation_id, question_id, attempt, assistant, principals)
@@ -48,12 +50,12 @@ from talk, jsonb_to_recordset(%(said)s) as said (external_id text, author text, 
 on conflict do nothing
 
 -- name: finish
--- One statement: the answer, how it came to be, and what it cites; nothing when a later attempt
--- has taken the turn over.
+-- One statement: the answer, how it came to be, and what it cites; nothing when it stands there
+-- already, or when a later attempt has taken the turn over.
 with said as (
     insert into message (conversation_id, role, text)
     select conversation_id, 'assistant', %(text)s from turn
-    where id = %(turn)s and attempt = %(attempt)s
+    where id = %(turn)s and attempt = %(attempt)s and answer_id is null
     returning id
 ), done as (
     update turn set answer_id = said.id, outcome = %(outcome)s, generator = %(generator)s,

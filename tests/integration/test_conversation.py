@@ -18,6 +18,7 @@ from bot import (
     Status,
     TextDelta,
     Turn,
+    conversation,
     hookimpl,
     hookspecs,
     record,
@@ -604,8 +605,47 @@ async def test_two_turns_of_one_conversation_at_once_are_both_recorded(talk, dat
     assert await rows("select count(*) from turn where outcome = 'answered'") == [(6,)]
 
 
-async def test_a_database_that_dies_on_the_way_still_gives_the_answer(room, database, server):
+async def test_a_database_that_is_started_again_meanwhile_is_waited_for(talk, database, rows):
+    class Away(toys.Speaker):
+        @hookimpl
+        async def bot_generate(self, turn, prompt):
+            await database.close()
+            asyncio.get_running_loop().call_later(0.3, lambda: opening.append(reopen()))
+            yield "The port is 8080 [1]."
+
+    def reopen():
+        return asyncio.ensure_future(database.open())
+
+    opening = []
+    talk.manager.unregister(talk.manager.get_plugin("generator"))
+    talk.add("generator", Away())
+    end = await talk.ask()
+    assert opening
+    assert end.answer.notices == ()
+    assert await rows("select outcome from turn") == [("answered",)]
+
+
+async def test_what_is_recorded_twice_stands_once(talk, database, rows):
+    """As when a commit reached the server, and its reply did not reach us."""
+    end = await talk.ask()
+    turn = (await record.show(database, end.answer.turn))["id"]
+    run = talk.run("Which port?").turn
+    for _ in range(2):
+        await record.start(database, run, "ann")
+    for _ in range(2):
+        await record.finish(database, run, end.answer)
+    assert run.id != turn
+    assert await rows("select role, count(*) from message group by 1 order by 1") == [
+        ("assistant", 2), ("user", 2),
+    ]  # fmt: skip
+    assert await rows("select count(*) from citation where turn_id = %s", (run.id,)) == [(1,)]
+
+
+async def test_a_database_that_dies_on_the_way_still_gives_the_answer(
+    room, database, server, monkeypatch
+):
     """Every connection is cut and no new one let in, between the search and the answer."""
+    monkeypatch.setattr(conversation, "RECORDING", 0.5)
     name = psycopg.conninfo.conninfo_to_dict(database.conninfo)["dbname"]
 
     class Cutting(toys.Speaker):

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 FaultKind = Literal["rate_limit", "lost_reply", "lost_call", "status", "error", "delay"]
@@ -99,6 +100,6 @@ class Faults:
         spent = [at for at in self._spent[key] if at > now - 60]
         self._spent[key] = spent
         if len(spent) >= limit:
-            return max(1.0, spent[0] + 60 - now)
+            return float(ceil(max(1.0, spent[0] + 60 - now)))  # Slack tells whole seconds
         spent.append(now)
         return 0.0
