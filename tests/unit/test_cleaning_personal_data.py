@@ -1,7 +1,5 @@
 """What the built-in detector of personal data finds, and what it leaves alone."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,11 +91,6 @@ def test_spans_lie_in_the_text(text):
 
 
 @pytest.mark.parametrize("piece", ["1 ", "a@", "a.", "0", "DE12 ", "+1(", "a@b.", "(0", "1-"])
-def test_time_grows_with_the_length_alone(piece):
-    def seconds(times):
-        text = piece * times
-        begun = time.process_time()
-        personal_data(text)
-        return time.process_time() - begun
-
-    assert seconds(200_000) < 40 * max(seconds(20_000), 0.005)
+def test_a_long_text_that_nearly_matches_everywhere_comes_to_an_end(piece):
+    text = piece * 200_000  # quadratic work would take hours
+    assert all(each.end <= len(text) for each in personal_data(text))
