@@ -1,5 +1,10 @@
 FROM python:3.11-slim
 
+# For git sources.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git openssh-client \
+    && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /app
 COPY . .
 RUN pip install --no-cache-dir -r requirements.txt \
