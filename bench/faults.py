@@ -80,7 +80,7 @@ class Embedder:
             log.write("".join(f"{self.name} {digest.hex()}\\n" for digest in digests))
         for text in texts:
             time.sleep(self.delay)
-            if "deadly" in text:
+            if self.delay and "deadly" in text:
                 os._exit(9)
         vectors = np.array([list(d[: self.dimensions]) for d in digests], np.float32) - 127.5
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
