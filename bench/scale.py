@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,7 +43,10 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, default=1_000_000)
     parser.add_argument("--vectors", nargs="+", default=["single", "half", "binary"])
     given = parser.parse_args()
-    rows = [asyncio.run(measure(given.chunks, form)) for form in given.vectors]
+    rows = []
+    for form in given.vectors:
+        rows.append(asyncio.run(measure(given.chunks, form)))
+        print(*rows[-1], file=sys.stderr, flush=True)  # it takes long, and may be stopped
     columns = (
         "vectors", "rows/s", "build s", "GB", "of it graph", "hybrid p50 ms", "p95 ms",
         "p95 ÷ bare p95", "recall@10",
