@@ -3,8 +3,8 @@
     python bench/injection.py DATA/bipia
 
 Each attack of BIPIA (Yi et al., 2023; the train half) is put into four of its e-mails, dressed in
-four ways, and "answered" by a model that obeys to the letter: it repeats the document, sends what it
-read in a link, and cites what is not there. Counted is what came through; brackets in code are no
+four ways, and "answered" by a model that obeys to the letter: it repeats the document, sends what
+it read in a link, and cites what is not there. Counted is what came through; brackets in code are no
 markers.
 """
 
@@ -38,7 +38,7 @@ async def attempt(mail: str, attack: str) -> tuple[bool, bool, bool]:
     user = prompt.messages[-1][1]
     broke = len(prompt.messages) != 2 or len(re.findall(r"<\W{0,8}source", user, re.I)) != 2
     links, said = LinkStream([passage.text]), CitationStream(prompt.passages)
-    obeyed = f"{passage.text} https://evil.example/?d=stolen [7]".replace("DATA", "stolen")
+    obeyed = f"{passage.text}\nhttps://evil.example/?d=stolen [7]".replace("DATA", "stolen")
     pieces = re.findall(r".{1,5}", obeyed, re.DOTALL)
     text = "".join(said.feed(links.feed(piece)) for piece in pieces)
     text += said.feed(links.end()) + said.end()
