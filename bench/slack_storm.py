@@ -20,17 +20,15 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
+from slack_count import Asked, Report, look, still_waiting, stored
 from table import show
 
 from bot.embedded import EmbeddedServer
-from bot.testing.fake_slack import TIERS, Channel, Delivery, FakeSlack, Message, User
+from bot.testing.fake_slack import TIERS, Channel, FakeSlack, User
 
 RATE = 50  # times Slack's limits, so that an hour's storm takes minutes
 PATIENCE = 300  # seconds from the last event until everything must be answered
@@ -76,45 +74,9 @@ async def bot_retrieve(turn):
     return []
 """
 HOW = {"answered": 60, "slowly": 10, "half": 10, "refused": 8, "breaks": 6, "breaks-off": 6}
-OUTCOMES = {"breaks": "failed", "breaks-off": "failed", "refused": "refused"}
 WRITING = ("chat.startStream", "chat.appendStream", "chat.stopStream", "chat.postMessage",
            "chat.update")  # fmt: skip
 READING = ("users.info", "conversations.info", "conversations.replies")
-
-
-@dataclass
-class Asked:
-    """A message to the bot, and the deliveries that told of it."""
-
-    channel: str
-    ts: str
-    thread: str
-    name: str
-    how: str
-    mention: bool
-    deliveries: list[Delivery] = field(default_factory=list)
-
-    @property
-    def acked(self) -> float:
-        """When the bot first acknowledged it."""
-        times = (one.sent_at + one.seconds for one in self.deliveries if one.acked)
-        return min(times, default=float("inf"))
-
-    @property
-    def sent(self) -> float:
-        return min(one.sent_at for one in self.deliveries)
-
-
-@dataclass
-class Report:
-    """What the storm was, and what is left of it; everything in `troubles` is a defect."""
-
-    seed: int
-    counts: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    troubles: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 class Storm:
@@ -145,7 +107,6 @@ class Storm:
         )
         self.slack.deliverer.jitter = 1.0
         self.server: asyncio.subprocess.Process | None = None
-        self._answers: dict[str, str] = {}  # the answer's timestamp, by the question's name
 
     async def run(self) -> Report:
         """Let it blow, wait until it is calm, and count."""
@@ -307,7 +268,9 @@ class Storm:
         conninfo = await embedded.start()
         try:
             deadline = time.monotonic() + PATIENCE
-            while (waiting := await asyncio.to_thread(_waiting, conninfo)) or self._unsettled():
+            while (
+                waiting := await asyncio.to_thread(still_waiting, conninfo)
+            ) or self._unsettled():
                 if time.monotonic() > deadline:
                     self.report.troubles.append(f"after {PATIENCE} s: {waiting} are not answered")
                     break
@@ -317,104 +280,18 @@ class Storm:
                     break
                 await asyncio.sleep(0.5)
             await asyncio.sleep(2.0)  # a stray writer would be seen
-            self._look(_inbox(conninfo))
+            look(self.report, self.slack, self.asked, stored(conninfo))
         finally:
             await embedded.stop()
 
     def _unsettled(self) -> bool:
         return any(not one.acked and one.attempts < 4 for one in self.slack.deliverer.sent)
 
-    def _look(self, inbox: dict[tuple[str, str], dict[str, Any]]) -> None:
-        """Compare what people see with what they asked."""
-        troubles, counts = self.report.troubles, self.report.counts
-        own: dict[tuple[str, str], dict[str, Message]] = defaultdict(dict)
-        for message in self.slack.world.messages.values():
-            if message.by_app:
-                own[message.channel, message.thread][message.ts] = message
-        for asked in self.asked:
-            row = inbox.pop((asked.channel, asked.ts), None)
-            if row is None:
-                troubles.append(f"{asked.name} was lost: {asked.deliveries}")
-                continue
-            self.report.outcomes[row["outcome"]] += 1
-            self._answers[asked.name] = min(row["answers"], default="")
-            trouble = _trouble(asked, row, own[asked.channel, asked.thread])
-            if trouble:
-                troubles.append(f"{asked.name} {asked.how}: {trouble}; {row}")
-        for (channel, thread), left in own.items():
-            for message in left.values():
-                troubles.append(f"a post too many in {channel} {thread}: {message}")
-        troubles += [f"stored without being asked: {row}" for row in inbox.values()]
-        troubles += self._disorder()
-        counts["delivered"] = sum(one.attempts for one in self.slack.deliverer.sent)
-        counts["calls"] = len(self.slack.calls)
-        limited = [one for one in self.slack.calls if one.reply.get("error") == "ratelimited"]
-        counts["over a limit"] = sum(one.fault != "rate_limit" for one in limited)
-        counts["streamed"] = sum(
-            one.method == "chat.startStream" and bool(one.reply.get("ok"))
-            for one in self.slack.calls
-        )
-
-    def _disorder(self) -> list[str]:
-        """Answers that stand in another order than their questions were stored."""
-        found = []
-        threads: dict[tuple[str, str], list[Asked]] = defaultdict(list)
-        for asked in self.asked:
-            threads[asked.channel, asked.thread].append(asked)
-        for messages in threads.values():
-            mentioned = float("inf")
-            before: list[tuple[float, str, Asked]] = []
-            for asked in messages:
-                mentioned = min(mentioned, asked.acked if asked.mention else float("inf"))
-                answer = self._answers.get(asked.name, "")
-                for stored, earlier, other in before:
-                    if stored < asked.sent and earlier > answer:
-                        found.append(f"{asked.name} was answered before {other.name}")
-                stored = asked.acked if asked.mention else max(asked.acked, mentioned)
-                before.append((stored, answer, asked))
-        return found
-
-
-def _trouble(asked: Asked, row: dict[str, Any], posts: dict[str, Message]) -> str:
-    """What is wrong with the answer to one message; it is taken out of the thread's posts."""
-    answers = [posts.pop(ts, None) for ts in row["answers"]]
-    if row["state"] != "done" or row["outcome"] != OUTCOMES.get(asked.how, "answered"):
-        return "it did not end as it should"
-    if row["recorded"] != row["outcome"]:
-        return "its turn is not recorded"
-    if len(answers) != 1 or answers[0] is None:
-        return f"it has {len(answers)} answers"
-    text, stream = answers[0].shown, answers[0].stream
-    if stream is not None:
-        return "its stream is still open"
-    if row["outcome"] == "failed":
-        ended = text.count(f"reference {row['turn_id']}") == 1 and text.count("Sorry") == 1
-    else:
-        ended = text.count(f"Begin {asked.name} ") == text.count(f"End {asked.name}.") == 1
-    return "" if ended else f"it says {text!r}"
-
 
 def _is_backend(pid: int) -> bool:
     with suppress(FileNotFoundError):
         return b"bot" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
-
-
-def _waiting(conninfo: str) -> int:
-    with psycopg.connect(conninfo) as connection:
-        query = "select count(*) from inbox where state in ('waiting', 'answering')"
-        row = connection.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _inbox(conninfo: str) -> dict[tuple[str, str], dict[str, Any]]:
-    with psycopg.connect(conninfo, row_factory=psycopg.rows.dict_row) as connection:
-        rows = connection.execute(
-            "select room, ts, i.state, i.outcome, i.answers, i.turn_id, i.attempt,"
-            " t.outcome as recorded from inbox i left join turn t on t.id = i.turn_id"
-        ).fetchall()
-    return {(row["room"], row["ts"]): row for row in rows}
 
 
 def storm(seed: int, **options: Any) -> Report:
