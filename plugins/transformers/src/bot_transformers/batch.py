@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -63,20 +64,20 @@ class Batch:
             embeddings: (rows, tokens, width) instead of `ids`.
         """
         mask = torch.cat([self.mask, present], dim=1)
-        cache = _cache(self.pairs)
+        held = _cache(self.pairs)
         if present.shape[1] > 1:
             self._padded = self._padded or not bool(present.all())
         given: dict[str, Any] = {
             "attention_mask": mask if self._padded else None,
             "position_ids": (self.places[:, None] + present.cumsum(1) - 1).clamp(min=0),
-            "past_key_values": cache,
+            "past_key_values": held,
             "use_cache": True,
             "logits_to_keep": 1,
         }
         given |= {"inputs_embeds": embeddings} if embeddings is not None else {"input_ids": ids}
-        accepted = inspect.signature(model.forward).parameters
+        accepted = _accepted(type(model))
         out = model(**{name: value for name, value in given.items() if name in accepted})
-        self.pairs = [(layer.keys, layer.values) for layer in cache.layers]
+        self.pairs = [(layer.keys, layer.values) for layer in held.layers]
         self.mask = mask
         self.places = self.places + present.sum(1)
         return out.logits[:, -1]
@@ -122,15 +123,21 @@ class Batch:
         return Batch(pairs, mask, places)
 
 
+@cache
+def _accepted(kind: Any) -> frozenset[str]:
+    """The arguments that a class of models takes; BLOOM, for one, knows no positions."""
+    return frozenset(inspect.signature(kind.forward).parameters)
+
+
 def _cache(pairs: Pairs) -> DynamicCache:
     """A cache around tensors as they are; its own `update` would copy them once more a token."""
-    cache = DynamicCache()
+    made = DynamicCache()
     for keys, values in pairs:
         layer = DynamicLayer()
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
-        cache.layers.append(layer)
-    return cache
+        made.layers.append(layer)
+    return made
 
 
 def _padded(tensor: Any, length: int, dim: int) -> Any:
