@@ -40,5 +40,4 @@ class TestSlack(ChannelConformance):
         if conversation not in self.threads:
             return ""
         messages = self.slack.answers("C1", self.threads[conversation])
-        # The notification's text stands beside the blocks that say the same.
-        return "\n".join(message.shown for message in messages)
+        return "\n".join(message.shown for message in messages if message.stream is None)
