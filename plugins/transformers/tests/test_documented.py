@@ -44,7 +44,7 @@ def home():
 
 
 def bot(home, *arguments, code=0):
-    environ = {**os.environ, "BOT_PLUGINS": "transformers,pgvector,minilm", "BOT_HOME": str(home)}
+    environ = {**os.environ, "BOT_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-m", "bot", *map(str, arguments)],
         env=environ, cwd=home, capture_output=True, text=True, timeout=120, check=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -75,7 +75,7 @@ class Batch:
             "logits_to_keep": 1,
         }
         given |= {"inputs_embeds": embeddings} if embeddings is not None else {"input_ids": ids}
-        accepted = _accepted(type(model))
+        accepted = _accepted(type(model).forward)
         out = model(**{name: value for name, value in given.items() if name in accepted})
         self.pairs = [(layer.keys, layer.values) for layer in held.layers]
         self.mask = mask
@@ -124,9 +124,9 @@ class Batch:
 
 
 @cache
-def _accepted(kind: Any) -> frozenset[str]:
+def _accepted(forward: Callable[..., Any]) -> frozenset[str]:
     """The arguments that a class of models takes; BLOOM, for one, knows no positions."""
-    return frozenset(inspect.signature(kind.forward).parameters)
+    return frozenset(inspect.signature(forward).parameters)
 
 
 def _cache(pairs: Pairs) -> DynamicCache:
