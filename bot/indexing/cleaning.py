@@ -116,7 +116,7 @@ class Cleaner:
 
         Raises:
             Duplicate: another one says the same.
-            DocumentError: its personal data cannot be found.
+            NotRedacted: its personal data cannot be looked for.
         """
         if self.wishes.redact:
             document, count = await redact(self.manager, document, self.wishes.redact)

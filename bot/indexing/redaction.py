@@ -15,6 +15,10 @@ from bot.errors import DocumentError
 SECONDS = 60.0  # for one text; a detector may be a model
 
 
+class NotRedacted(DocumentError):
+    """Personal data cannot be looked for in a document; nothing of it may be stored."""
+
+
 async def redact(
     manager: pluggy.PluginManager, document: Document, kinds: Collection[str]
 ) -> tuple[Document, int]:
@@ -26,7 +30,7 @@ async def redact(
         The document, and how many places were replaced.
 
     Raises:
-        DocumentError: a detector failed; what it would have found must not be stored.
+        NotRedacted: a detector failed; what it would have found must not be stored.
     """
     text, count = await _redacted(manager, document.text, kinds)
     title, in_title = await _redacted(manager, document.title, kinds)
@@ -44,7 +48,7 @@ async def _redacted(
     found: list[PersonalData] = []
     for result in results:
         if result.error is not None:
-            raise DocumentError(
+            raise NotRedacted(
                 f"It is not stored, because personal data cannot be looked for: {result.error}."
             ) from result.error
         found += [each for each in result.value or () if each.kind in kinds]

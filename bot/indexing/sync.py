@@ -32,6 +32,7 @@ from bot.indexing.cleaning import Cleaner, Duplicate, Wishes
 from bot.indexing.ledger import QUERIES, Entry, Known, Ledger, content_hash
 from bot.indexing.listing import clean, listed
 from bot.indexing.progress import Progress
+from bot.indexing.redaction import NotRedacted
 from bot.indexing.versions import tell_index
 from bot.text import storable
 
@@ -216,6 +217,12 @@ class Sync:
             document = await self._cleaner.clean(document, new=known is None, alone=alone)
         except Duplicate as error:
             self._alike.append((item, error))
+            return
+        except NotRedacted as error:
+            if known is not None:  # it may hold what is to be redacted now
+                await self._ledger.delete([known.id])
+                self.progress.deleted += 1
+            await self._problem(connection, item.key, str(error))
             return
         except DocumentError as error:
             await self._problem(connection, item.key, str(error))

@@ -122,8 +122,11 @@ async def test_a_detector_that_fails_keeps_the_document_out(sync, stored):
             return []
 
     sync.manager.register(Broken(), "broken")
-    done = await sync(doc("a", "a trap: a@b.example"), doc("b", "b@c.example"), redact=["email"])
+    items = [doc("a", "a trap: a@b.example"), doc("b", "b@c.example")]
+    assert (await sync(*items)).added == 2
+    done = await sync(*items, redact=["email"])
     assert set(await stored()) == {"b"}
+    assert done.deleted == 1
     ((place, reason),) = done.problems
     assert place == "a"
     assert "not stored" in reason
