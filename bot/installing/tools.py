@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from bot.errors import PluginError
 
 _NEEDS = re.compile(r"^\s+(?:The user requested )?(.+? depends on .+|\(constraint\) .+)$", re.M)
-_PLANNED = re.compile(r"^ \+ (\S+)==(\S+)", re.M)
+_PLANNED = re.compile(r"^ \+ (\S+?)(?:==(\S+)| @ (\S+))", re.M)  # what uv would install
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +137,9 @@ class Uv:
             "install", "--dry-run", "--only-binary", ":all:", "--constraint", str(constraints),
             *options, *self._index, requirement,
         )  # fmt: skip
-        own = Path(requirement).resolve()
-        # What was given as a file is fetched as that file; the rest by name.
-        wheel = own.name.partition("-")[0].replace("_", "-").lower() if own.is_file() else ""
         return [
-            Planned(name, version, str(own) if name == wheel else f"{name}=={version}")
-            for name, version in _PLANNED.findall(said)
+            Planned(name, version, unquote(urlsplit(url).path) if url else f"{name}=={version}")
+            for name, version, url in _PLANNED.findall(said)
         ]
 
     def fetch(self, planned: Sequence[Planned], folder: Path) -> list[Path]:
@@ -203,6 +200,8 @@ def _explained(said: str) -> str:
         return f"{wants[0]}, but domainbot and its plugins run with {pins[-1]}"
     if len(wants) > 1:
         return " and ".join(wants[:2]) + ", which cannot be both"
+    if told := re.search(r"(?:╰─▶|cause:) (.+?)[.\n]\s*(?:And|\n|\Z)", said, re.DOTALL):  # uv's
+        return " ".join(told[1].split()).rstrip(".")
     errors = [line for line in said.splitlines() if re.match(r"(?i)\s*(×|error:)", line)]
     last = (errors or [line for line in said.splitlines() if line.strip()] or ["it failed"])[-1]
     return re.sub(r"^\s*(?:×|(?i:error:))\s*", "", last).rstrip(". ")
