@@ -1,7 +1,7 @@
 """What a backup file is, and looking into one without running any of it.
 
 It is a dump of pg_dump's custom format, which pg_restore reads as it stands, and a last line with
-the digest of the rest: pg_restore itself may take a truncated file for a whole one.
+the digest of the rest: pg_restore itself does not notice that a byte has changed.
 """
 
 from __future__ import annotations

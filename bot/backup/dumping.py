@@ -49,8 +49,13 @@ async def backup(
         )
     pg_dump = programs.find("pg_dump", major)
     with _writing(file) as partial:
-        command: list[Path | str] = [pg_dump, "--format=custom", "--no-password"]
-        async with programs.running(command, conninfo=database.conninfo, stdout=partial) as process:
+        # Not its standard output, to which it would append its table of contents a second time.
+        # The descriptor itself, as another file may lie at the path by now.
+        output = f"--file=/dev/fd/{partial}"
+        command: list[Path | str] = [pg_dump, "--format=custom", "--no-password", output]
+        async with programs.running(
+            command, conninfo=database.conninfo, inherits=partial
+        ) as process:
             ended = asyncio.ensure_future(process.communicate())
             while not ended.done():
                 await asyncio.wait({ended}, timeout=_PAUSE)

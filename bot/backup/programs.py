@@ -46,13 +46,14 @@ def find(name: Literal["pg_dump", "pg_restore"], major: int) -> Path:
 
 @asynccontextmanager
 async def running(
-    command: Sequence[Path | str], *, conninfo: str = "", stdout: int = subprocess.PIPE
+    command: Sequence[Path | str], *, conninfo: str = "", inherits: int | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a program; it is ended with the block.
 
     Args:
         conninfo: the database to use. A password goes by the environment: others can read a
             command line.
+        inherits: a file that it keeps open.
     """
     environ = {**os.environ, "LC_ALL": "C"}
     if conninfo:
@@ -63,9 +64,10 @@ async def running(
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
         stdin=subprocess.DEVNULL,
-        stdout=stdout,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environ,
+        pass_fds=() if inherits is None else (inherits,),
         limit=_BUFFER,
     )
     try:

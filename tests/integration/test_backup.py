@@ -25,6 +25,7 @@ async def test_what_is_restored_is_what_was_backed_up(filled, empty, tmp_path):
     assert 0 < sizes[-1] < file.stat().st_size
     assert os.stat(file).st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes().count(b"COPY public.golden ") == 1  # the table of contents, once
 
     archive = await inspect(file)
     assert archive.major == 18
