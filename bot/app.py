@@ -255,6 +255,7 @@ class Bot:
             name=name,
             instructions=table.instructions,
             retrievers=tuple(table.retrievers),
+            weights=table.weights,
             generator=table.generator,
             sources=frozenset(self.settings.sources if table.sources is None else table.sources),
             k=table.k,

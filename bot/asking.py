@@ -74,7 +74,7 @@ async def rank(
     allowed = {
         name: ranking.readable(passages, turn.principals) for name, passages in found.items()
     }
-    fused = ranking.fuse(allowed, turn.k)
+    fused = ranking.fuse(allowed, turn.k, turn.assistant.weights)
     if not fused:
         return []
     reranked, failures = await dispatch.first(

@@ -145,6 +145,7 @@ def _cite(marker: int, passage: Passage, claim: str) -> Citation:
         passage_id=passage.id,
         source=passage.source,
         readers=passage.readers,
+        retriever=passage.retriever,
     )
 
 

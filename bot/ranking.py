@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 
-from bot.turn import Passage, Principal
+from bot.turn import NOTHING, Passage, Principal
 
 
 def readable(passages: Iterable[Passage], principals: frozenset[Principal]) -> list[Passage]:
@@ -14,7 +14,9 @@ def readable(passages: Iterable[Passage], principals: frozenset[Principal]) -> l
     return [passage for passage in passages if passage.readers & principals]
 
 
-def fuse(found: Mapping[str, Sequence[Passage]], k: int) -> list[Passage]:
+def fuse(
+    found: Mapping[str, Sequence[Passage]], k: int, weights: Mapping[str, float] = NOTHING
+) -> list[Passage]:
     """Merge the retrievers' results into the k best passages, each id of a source once.
 
     One retriever's scores stay as they are. Scores of several are first put on one scale, each
@@ -22,10 +24,15 @@ def fuse(found: Mapping[str, Sequence[Passage]], k: int) -> list[Passage]:
     Bruch, Gai, Ingber: "An Analysis of Fusion Functions for Hybrid Retrieval" (2023), where
     adding scaled scores beats adding reciprocal ranks. A retriever without positive scores only
     tells an order, so reciprocal ranks stand in for them.
+
+    Args:
+        weights: how much a retriever counts against the others; 1, unless given.
     """
+    total = sum(weights.get(retriever, 1.0) for retriever in found)
     best: dict[tuple[str, str], Passage] = {}
     for retriever, passages in found.items():
         scores = _scaled(passages) if len(found) > 1 else [_finite(p.score) for p in passages]
+        share = weights.get(retriever, 1.0) / total
         seen: set[tuple[str, str]] = set()
         for passage, score in zip(passages, scores, strict=True):
             key = (passage.source, passage.id)
@@ -33,9 +40,9 @@ def fuse(found: Mapping[str, Sequence[Passage]], k: int) -> list[Passage]:
                 continue
             seen.add(key)
             if (other := best.get(key)) is not None:
-                best[key] = replace(other, score=other.score + score / len(found))
+                best[key] = replace(other, score=other.score + score * share)
             else:
-                best[key] = replace(passage, score=score / len(found), retriever=retriever)
+                best[key] = replace(passage, score=score * share, retriever=retriever)
     # Sorting is stable: at equal scores the retrievers' own order stands.
     return sorted(best.values(), key=lambda passage: -passage.score)[:k]
 

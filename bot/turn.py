@@ -65,6 +65,7 @@ class Assistant:
     name: str = "default"
     instructions: str = ""
     retrievers: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     generator: str = ""
     sources: frozenset[str] = frozenset()
     k: int = 8
@@ -220,6 +221,7 @@ class Citation:
     passage_id: str = ""
     source: str = ""
     readers: frozenset[Principal] = frozenset()
+    retriever: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

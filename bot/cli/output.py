@@ -92,6 +92,7 @@ def answer_json(answer: Answer, *, explain: bool = False) -> str:
                     "quote": citation.quote,
                     "passage": citation.passage_id,
                     "source": citation.source,
+                    "retriever": citation.retriever,
                 }
                 for citation in answer.citations
             ],

@@ -105,6 +105,10 @@ class _Checker:
             key: Key = ("assistants", name)
             for index, retriever in enumerate(assistant.retrievers):
                 self.refer("retriever", retriever, (*key, "retrievers", index))
+            for retriever in assistant.weights:
+                if retriever not in assistant.retrievers:
+                    place = (*key, "weights", retriever)
+                    self.unknown("retriever", retriever, place, assistant.retrievers)
             self.refer("generator", assistant.generator, (*key, "generator"))
             for index, source in enumerate(assistant.sources or ()):
                 if source not in self.settings.sources:

@@ -70,6 +70,9 @@ class AssistantSettings(BaseModel):
         default=["documents"],
         description="Where to look: tables of [retrievers], or plugins by name.",
     )
+    weights: dict[str, Annotated[float, Field(gt=0, le=1000)]] = Field(
+        default={}, description="How much a retriever counts against the others; 1, unless given."
+    )
     generator: str = Field(
         default="local", description="Who writes: a table of [generators], or a plugin by name."
     )

@@ -68,4 +68,8 @@ def _value(field: FieldInfo) -> str:
     if default is PydanticUndefined or default is None:
         return "…"
     plain = str(default) if isinstance(default, Path) else to_jsonable_python(default)
+    if isinstance(plain, dict):  # a table of its own is no value of a key
+        inline = tomlkit.inline_table()
+        inline.update(plain)
+        return str(inline.as_string())
     return str(tomlkit.item(plain).as_string()).replace("\n", " ")

@@ -31,6 +31,16 @@ def test_one_retriever_keeps_its_order_and_scores():
     assert second.id == "b"
 
 
+def test_a_weight_says_how_much_a_retriever_counts():
+    found = {"a": [passage("x", 9)], "b": [passage("y", 1), passage("z", 0.9)]}
+    assert ids(fuse(found, 3)) == ["x", "y", "z"]
+    assert ids(fuse(found, 3, {"b": 2.0})) == ["y", "z", "x"]
+    assert ids(fuse(found, 3, {"a": 0.5})) == ["y", "z", "x"]
+    assert ids(fuse(found, 3, {"a": 0.95})) == ["y", "x", "z"]
+    (alone,) = fuse({"a": [passage("x", 9)]}, 3, {"a": 5.0})
+    assert alone.score == 9
+
+
 def test_one_retriever_without_scores_keeps_its_order():
     assert ids(fuse({"r": [passage("a"), passage("b"), passage("c")]}, 8)) == ["a", "b", "c"]
 

@@ -122,6 +122,12 @@ def test_a_name_without_a_table_is_a_type_or_a_plugin(configured):
     assert ("retriever", "echo") not in valid.types
 
 
+def test_a_weight_belongs_to_a_retriever_of_the_assistant(configured):
+    toml = '[assistants.default]\nretrievers = ["echo"]\nweights = {{ {} = 2 }}\n'
+    assert checked(configured(toml.format("echo")))
+    assert 'no retriever "eco"; did you mean "echo"' in mistakes(configured(toml.format("eco")))
+
+
 def test_the_index_names_a_table_or_a_type(configured):
     text = '[index]\nembedder = "mine"\n[embedders.mine]\ntype = "minilm"\nmode = "x"'
     valid = checked(configured(text))
