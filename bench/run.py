@@ -17,7 +17,8 @@ def main() -> None:
     ):
         print(f"\n$ python bench/{script} {' '.join(arguments)}", flush=True)
         subprocess.run([sys.executable, str(HERE / script), *arguments], check=True)
-    print("\nWith data of yours: bench/{store,query,embedding,chunking,quality,answers}.py --help")
+    print("\nWith data of yours: bench/{store,query,embedding,chunking}.py --help")
+    print("... and python -m bench.{quality,calibrate} --help")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def choose(
             nothing.
         threshold: least confidence, 0 to 1.
     """
-    if confidence(question, ranking, passages, cosines) < threshold:
+    sure = confidence(question, ranking, passages, cosines)
+    if not ranking.best or sure < threshold:
         return []
     ranked = _ordered(ranking, cosines)
     best = ranked[0]
