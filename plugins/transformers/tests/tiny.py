@@ -93,9 +93,9 @@ def model(folder: Path, shape: str = "llama", seed: int = 0, template: str | Non
     return folder
 
 
-def taught(folder: Path, shape: str) -> Path:
+def taught(folder: Path, shape: str, **more) -> Path:
     """Make a model that has learned the answers of `PAIRS`, each up to its end."""
-    model(folder, shape)
+    model(folder, shape, **more)
     made = CLASSES[shape].from_pretrained(folder, dtype=torch.float32)
     teach(made, PAIRS, steps=60)
     made.save_pretrained(folder)
