@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=8192)
     parser.add_argument("--unchanged", type=int, default=100_000)
     given = parser.parse_args()
+    faults.PATIENCE = 3600
     faults.DOCUMENTS = given.documents
     with faults.template() as folder:
         rows, alone = [], 0.0
