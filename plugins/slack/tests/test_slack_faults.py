@@ -73,6 +73,23 @@ async def test_another_answer_in_the_thread_is_never_adopted(slack, serving, toy
     assert body(both[0]) == body(both[1]) == WHOLE
 
 
+@pytest.mark.parametrize("kind", ["lost_reply", "lost_call", "status"])
+async def test_a_stream_is_closed_however_often_that_fails(slack, serving, toy, kind):
+    slack.faults.add("chat.stopStream", kind, times=4)
+    async with serving():
+        await one_answer(slack, toy)
+
+
+async def test_an_answer_is_taken_back_though_its_stream_does_not_close(slack, serving, toy):
+    toy.gate = asyncio.Event()
+    async with serving():
+        question = await slack.mention("C1", "U1", "When?")
+        await eventually(lambda: slack.answers("C1", question))
+        slack.faults.add("chat.stopStream", "status", times=3)
+        await slack.delete("C1", question)
+        await eventually(lambda: not slack.answers("C1", question))
+
+
 async def test_a_stream_that_slack_closed_is_finished_with_an_update(slack, serving, toy):
     slack.streams.life = 0.05
     async with serving():

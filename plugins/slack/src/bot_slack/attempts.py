@@ -64,6 +64,7 @@ class Attempts:
             nonlocal looking  # calls that begin at once share one look
             if looking is None or looking.done():
                 looking = asyncio.create_task(look())
+                looking.add_done_callback(lambda done: done.cancelled() or done.exception())
             await asyncio.shield(looking)
 
         async def look() -> None:

@@ -19,6 +19,7 @@ from bot_slack.code import JOINER, fenced, shown, spanned
 from bot_slack.links import Links, host, misleading
 from bot_slack.tables import table
 
+PIECE = 1000  # characters that are looked at together
 MAX_CODE = 500  # characters of a code span
 MAX_LABEL = 500  # characters between brackets
 MAX_TARGET = 2500  # characters between the parentheses of a link
@@ -32,7 +33,7 @@ _INVISIBLE = re.compile(
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 # The last word, which may go on; a word of a script without spaces goes on only as an address.
-_TAIL = re.compile(rf"(?:[A-Za-z][A-Za-z0-9+.-]*://\S*|[^\s{_CJK}]+)$")
+_TAIL = re.compile(rf"(?:[A-Za-z][A-Za-z0-9+.-]*://\S*|[^\s{_CJK}]+)")
 _PREFIX = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?")
 _MAYBE_PREFIX = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)]?)[ \t]*)?(?:`{0,2}|~{0,2})")
 _FENCE = re.compile(r"(?P<run>`{3,}|~{3,})[ \t]*(?P<language>[^\s`]*)[^\n`]*(?:\n|\Z)")
@@ -76,8 +77,10 @@ class Cleaner:
             Tokens, none of which may be cut. One that begins with three backticks is the line
             that opens or closes a code block.
         """
-        self._held += _INVISIBLE.sub("", cleaned(text))
-        self._run(final=False)
+        text = _INVISIBLE.sub("", cleaned(text))
+        for start in range(0, len(text), PIECE):  # each token copies what is held behind it
+            self._held += text[start : start + PIECE]
+            self._run(final=False)
         return self._taken()
 
     def end(self) -> list[str]:
@@ -185,7 +188,7 @@ class Cleaner:
             return self._code_span(final)
         if held[0] == "[":
             return self._bracket(final)
-        if not final and (tail := _TAIL.search(held)) and tail.start() == 0:
+        if not final and _TAIL.fullmatch(held):
             if len(held) < MAX_WORD:
                 return False
             # Too long to wait for: what follows must not continue a token of it.

@@ -19,7 +19,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.turn import Answer, Event, Failed, Finished, Passage, Status, TextDelta
 from bot_slack.blocks import Block, markdown, summary
-from bot_slack.calls import Busy, Calls, Unsure, reason
+from bot_slack.calls import PATIENCE, WAIT, Busy, Calls, Unsure, reason
 from bot_slack.draft import Draft
 from bot_slack.links import Links
 from bot_slack.places import Thread
@@ -315,17 +315,15 @@ class Writer:
 
     async def _update(self, part: Part, text: str, blocks: list[Block]) -> None:
         place = {"channel": self._thread.channel, "ts": part.ts}
-        try:
-            await self._say("chat.update", text, blocks, place)
-        except SlackApiError as error:
-            _respect(error)
-            if reason(error) != "streaming_state_conflict":
-                raise
+        for closed in (False, True):
             try:
-                await self._calls("chat.stopStream", place)
-            except (SlackApiError, Unsure) as closing:
-                _respect(closing)
-            await self._say("chat.update", text, blocks, place)
+                await self._say("chat.update", text, blocks, place)
+                break
+            except SlackApiError as error:
+                _respect(error)
+                if closed or reason(error) != "streaming_state_conflict":
+                    raise
+            await _close(self._calls, place)
         part.open = False
 
     async def _post(self, text: str, blocks: list[Block]) -> None:
@@ -370,15 +368,34 @@ class Writer:
 
 async def remove(calls: Calls, channel: str, ts: str) -> None:
     """Delete a message of ours, should it still be there."""
-    try:
-        await calls("chat.delete", {"channel": channel, "ts": ts})
-    except SlackApiError as error:
-        if reason(error) == "cant_delete_message":  # a stream is still open
-            with suppress(SlackApiError, Unsure):
-                await calls("chat.stopStream", {"channel": channel, "ts": ts})
-            await calls("chat.delete", {"channel": channel, "ts": ts})
-        elif reason(error) not in _DELETED:
-            raise
+    place = {"channel": channel, "ts": ts}
+    for closed in (False, True):
+        try:
+            await calls("chat.delete", place)
+            return
+        except SlackApiError as error:
+            if reason(error) in _DELETED:
+                return
+            if closed or reason(error) != "cant_delete_message":  # a stream is still open
+                raise
+        await _close(calls, place)
+
+
+async def _close(calls: Calls, place: Mapping[str, object]) -> None:
+    """Close a stream; asked again, one that is closed says so."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await calls("chat.stopStream", place)
+        except Unsure:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(WAIT)
+            continue
+        except SlackApiError as error:
+            if reason(error) not in _CLOSED | _DELETED:
+                raise
+        return
 
 
 def _respect(error: Exception) -> None:
