@@ -108,6 +108,11 @@ def _part(
         return None
     weight = module.weight
     turned = type(module).__name__ == "Conv1D"  # keeps its weight as (in, out)
+    if not weight.is_floating_point():
+        raise GenerationError(
+            f"{folder.name} stands over a quantised base, which adapters are not applied to here; "
+            "name the base in 16 bits."
+        )
     out, into = weight.shape[::-1] if turned else weight.shape
     if a.shape[1] != into or b.shape[0] != out:
         raise misfit(folder, f"{name} is {tuple(weight.shape)} there")
