@@ -31,7 +31,7 @@ from bot.embedded import EmbeddedServer
 from bot.testing.fake_slack import TIERS, Channel, FakeSlack, User
 
 RATE = 50  # times Slack's limits, so that an hour's storm takes minutes
-PATIENCE = 300  # seconds from the last event until everything must be answered
+PATIENCE = 900  # seconds from the last event until everything must be answered
 CONFIG = """
 [assistants.default]
 retrievers = ["storm", "lame"]
@@ -102,7 +102,7 @@ class Storm:
             users=users,
             channels=channels,
             rate_limits={method: RATE * calls for method, calls in TIERS.items()},
-            retry_delays=(0.0, 6.0, 40.0),
+            retry_delays=(0.0, 10.0, 60.0)  # shorter than Slack's,
             seed=seed,
         )
         self.slack.deliverer.jitter = 1.0
@@ -148,7 +148,7 @@ class Storm:
             **outside,
             "BOT_HOME": str(self.folder / "home"),
             "BOT_PLUGINS": "slack,storm,lame",
-            "PYTHONPATH": str(self.folder / "site"),
+            "PYTHONPATH": f"{self.folder / 'site'}:{os.environ.get('PYTHONPATH', '')}",
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
         }

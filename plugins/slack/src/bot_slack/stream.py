@@ -214,8 +214,7 @@ class Writer:
                 "markdown_text": text,
                 **(recipient if not thread.direct else {}),
             }
-            begun = await self._calls("chat.startStream", arguments, patience=0)
-            ts = str(begun["ts"])
+            ts = str((await self._calls("chat.startStream", arguments, patience=0))["ts"])
         except (Busy, OSError):
             self._live = False  # the whole of it is posted in the end
             return False
@@ -234,8 +233,7 @@ class Writer:
 
     async def _append(self, part: Part, text: str) -> bool:
         """Add what is new; False when that has to wait."""
-        new = text[part.sent :]
-        if not new:
+        if not (new := text[part.sent :]):
             return True
         if not part.open or not part.certain:
             return False
@@ -277,8 +275,7 @@ class Writer:
 
     async def _complete(self, part: Part, text: str, blocks: list[Block], *, last: bool) -> None:
         if part.open and part.certain:
-            new = text[part.sent :]
-            if await self._stop(part, new, blocks, last=last):
+            if await self._stop(part, text[part.sent :], blocks, last=last):
                 return
         elif part.certain and part.sent == len(text) and not blocks:
             return
