@@ -102,7 +102,7 @@ class Storm:
             users=users,
             channels=channels,
             rate_limits={method: RATE * calls for method, calls in TIERS.items()},
-            retry_delays=(0.0, 10.0, 60.0)  # shorter than Slack's,
+            retry_delays=(0.0, 10.0, 60.0),  # shorter than Slack's
             seed=seed,
         )
         self.slack.deliverer.jitter = 1.0
