@@ -45,8 +45,7 @@ def test_a_mistake_in_bot_toml_is_told_with_its_place_by_every_command(handbook)
         ["config", "check"],
         ["config", "show"],
         ["db", "status"],
-        ["plugins", "list"],
-    )
+    )  # but for `plugins`, with which one finds what a mistake needs
     for done in handbook.each(*(["--config", "wrong.toml", *typed] for typed in every), code=None):
         told = done.stdout + done.stderr
         assert done.returncode in (1, 2), done
