@@ -240,8 +240,7 @@ def test_what_came_all_the_same_is_named_and_the_bot_answers(place):
     assert place.answers().stderr == ""
     place.bot("plugins", "enable", "leaks")
     place.bot("plugins", "uninstall", "migrates", "--yes")
-    for name in names - {"migrates"}:
-        place.run("pip", "uninstall", "--yes", name)
+    place.run("pip", "uninstall", "--yes", *(names - {"migrates"}))
     assert not list(place.site.glob("bot_*/*.py"))
 
 
@@ -250,7 +249,7 @@ def test_one_that_ends_every_process_is_named_and_got_rid_of(place):
     doctor = place.bot("plugins", "doctor", code=1).stdout
     assert "broken  ends" in doctor
     assert "works  pgvector" in doctor
-    assert "ended with exit code 7" in place.bot("plugins", "show", "ends").stdout
+    assert "ended with exit code 7" in doctor
     place.bot("plugins", "disable", "ends")
     place.answers()
     place.bot("plugins", "enable", "ends")
