@@ -157,7 +157,10 @@ def bot_generate(turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:  # type: i
     included.
     Gives: an asynchronous iterator, a plain iterator (read on a thread) or a list of `Delta`s
     or texts. `[1]` in a text stands for `prompt.passages[0]`; a marker without a passage is
-    removed. `Delta(verbatim=True)` is a quotation, in which `[1]` is no marker.
+    removed. `Delta(verbatim=True)` is a quotation, in which `[1]` is no marker; in all other text
+    a link that stands in no passage, question or instruction is left out.
+    `Delta(passages=…)` brings what was found meanwhile, for further markers;
+    `Delta(reasoning=…)` is no part of the answer.
     Failure: the turn ends as failed, with an apology and a reference id. When the person stops
     the answer, the iterator is closed: stop the work then.
     """
