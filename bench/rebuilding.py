@@ -18,9 +18,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import faults
 import numpy as np
 import psycopg
+import world as worlds
 from table import show
 
 from bot import Bot
@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=8192)
     parser.add_argument("--unchanged", type=int, default=100_000)
     given = parser.parse_args()
-    faults.PATIENCE = 3600
-    faults.DOCUMENTS = given.documents
-    with faults.template() as folder:
+    worlds.PATIENCE = 3600
+    worlds.DOCUMENTS = given.documents
+    with worlds.template() as folder:
         rows, alone = [], 0.0
         for workers in (1, 2, 4):
             seconds, twice = shared(folder, workers)
@@ -52,8 +52,8 @@ def main() -> None:
             ("while", "asked", "failed", "p50 ms", "p95 ms", "p95 ÷ quiet"),
             questioned(folder),
         )
-    faults.DOCUMENTS = given.unchanged
-    with faults.template() as folder:
+    worlds.DOCUMENTS = given.unchanged
+    with worlds.template() as folder:
         show(
             f"`bot reindex` of {given.unchanged:,} documents",
             ("changed", "seconds", "chunks embedded", "MB at most"),
@@ -63,7 +63,7 @@ def main() -> None:
 
 def shared(folder: Path, workers: int) -> tuple[float, int]:
     """Seconds from the beginning of a rebuild to its end, and how much was embedded twice."""
-    with faults.copied(folder, f"workers{workers}", delay=DELAY) as world:
+    with worlds.copied(folder, f"workers{workers}", delay=DELAY) as world:
         with served(world) as conninfo:
             running = [world.start("worker", "--queue", "index") for _ in range(workers)]
             wait(conninfo, "select count(*) from procrastinate_workers", workers)
@@ -81,7 +81,7 @@ def shared(folder: Path, workers: int) -> tuple[float, int]:
 class served:
     """Keep a world's server running; gives how to reach it."""
 
-    def __init__(self, world: faults.World) -> None:
+    def __init__(self, world: worlds.World) -> None:
         self._server = EmbeddedServer(world.folder / "home")
 
     def __enter__(self) -> str:
@@ -105,13 +105,13 @@ def stop(running: list[object]) -> None:
 
 def questioned(folder: Path) -> list[tuple[object, ...]]:
     """Ask while nothing happens, and while everything does."""
-    with faults.copied(folder, "questioned", delay=DELAY) as world, served(world):
+    with worlds.copied(folder, "questioned", delay=DELAY) as world, served(world):
         os.environ |= world.environ
         sys.path.insert(0, str(world.folder / "site"))
         return asyncio.run(_questioned(world))
 
 
-async def _questioned(world: faults.World) -> list[tuple[object, ...]]:
+async def _questioned(world: worlds.World) -> list[tuple[object, ...]]:
     async with Bot.from_config(world.folder / "bot.toml") as bot:
         await asked(bot, lambda: asyncio.sleep(2))  # warms up
         quiet, _ = await asked(bot, lambda: asyncio.sleep(10))
@@ -137,7 +137,7 @@ async def _questioned(world: faults.World) -> list[tuple[object, ...]]:
     ]  # fmt: skip
 
 
-async def in_thread(world: faults.World, arguments: tuple[str, ...]) -> None:
+async def in_thread(world: worlds.World, arguments: tuple[str, ...]) -> None:
     await asyncio.to_thread(world.run, *arguments)
 
 
@@ -148,7 +148,7 @@ async def asked(bot: Bot, work: Callable[[], Awaitable[None]]) -> tuple[list[flo
     working = asyncio.ensure_future(work())
     number = 0
     while not working.done():
-        number = (number + 1) % faults.DOCUMENTS
+        number = (number + 1) % worlds.DOCUMENTS
         begun = time.perf_counter()
         try:
             passages, run = await bot.search(f"note{number} edition1")
@@ -164,9 +164,9 @@ async def asked(bot: Bot, work: Callable[[], Awaitable[None]]) -> tuple[list[flo
 
 def unchanged(folder: Path, changed: int) -> tuple[object, ...]:
     """A sync in which that many documents have changed; memory is that of the command alone."""
-    with faults.copied(folder, f"unchanged{changed}") as world, served(world):
-        documents = {f"n{n}": faults.text_of(n) for n in range(faults.DOCUMENTS)}
-        documents |= {f"n{n}": faults.text_of(n, 2) for n in range(changed)}
+    with worlds.copied(folder, f"unchanged{changed}") as world, served(world):
+        documents = {f"n{n}": worlds.text_of(n) for n in range(worlds.DOCUMENTS)}
+        documents |= {f"n{n}": worlds.text_of(n, 2) for n in range(changed)}
         world.write(documents)
         world.run("source", "list")  # the first command after a copy starts the server
         begun = time.perf_counter()
@@ -177,7 +177,7 @@ def unchanged(folder: Path, changed: int) -> tuple[object, ...]:
             time.sleep(0.05)
         seconds = time.perf_counter() - begun
         if process.returncode:
-            raise faults.Trouble(process.communicate()[0].decode())
+            raise worlds.Trouble(process.communicate()[0].decode())
         chunks = len(world.log.read_text().splitlines()) if world.log.exists() else 0
     return changed, f"{seconds:.1f}", chunks, peak >> 20
 

@@ -1,6 +1,5 @@
 """Workers, commands and PostgreSQL killed at random points of a rebuild; see bench/faults.py."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -9,12 +8,9 @@ import pytest
 
 RUNS = 20
 
-spec = importlib.util.spec_from_file_location(
-    "faults", Path(__file__).parents[2] / "bench" / "faults.py"
-)
-faults = importlib.util.module_from_spec(spec)
-sys.modules["faults"] = faults
-spec.loader.exec_module(faults)
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+
+import faults  # noqa: E402 - found in the folder above
 
 
 @pytest.fixture(scope="module")
