@@ -80,6 +80,14 @@ class Session:
                     err=True,
                     fg="yellow",
                 )
+        for trouble in made.plugins.manager.quarantine.troubles():
+            if trouble.held:
+                click.secho(
+                    f"Warning: {printable(trouble.name)} is in quarantine. `bot plugins doctor` "
+                    f"says why, `bot plugins enable {printable(trouble.plugin)}` takes it back.",
+                    err=True,
+                    fg="yellow",
+                )
         return made
 
     def plugin_commands(self, group: click.Group) -> list[str]:
