@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bot.database import Database, load_queries
+from bot.errors import DatabaseError
 from bot.prompt import CountTokens
 from bot.turn import Passage, Turn
+
+log = logging.getLogger(__name__)
 
 QUERIES = load_queries(Path(__file__).parent / "queries" / "whole.sql")
 
@@ -29,7 +33,11 @@ async def widened(
     """
     if limit is None or turn.assistant.context != "documents":
         return list(passages)
-    texts = await _documents(database, turn, passages)
+    try:
+        texts = await _documents(database, turn, passages)
+    except DatabaseError as error:  # passages answer, too
+        log.warning("no whole documents: %s", error)
+        return list(passages)
     room = int(limit * _SHARE) - sum([await count(passage.text) for passage in passages])
     chosen: list[Passage] = []
     whole: set[tuple[str, str]] = set()

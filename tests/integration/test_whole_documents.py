@@ -81,3 +81,8 @@ async def test_a_document_that_the_asker_may_not_read_stays_closed(database, fou
 async def test_an_address_that_several_documents_share_names_none(database, found):
     only = [passage("One.", "doc:same", found[0].source)]
     assert await read(database, only, 10_000) == ["One."]
+
+
+async def test_without_the_database_passages_stay(database, found):
+    await database.close()
+    assert await read(database, found, 10_000) == [one.text for one in found]
