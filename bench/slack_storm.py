@@ -91,7 +91,8 @@ class Storm:
         self, folder: Path, seed: int, *, events: int, conversations: int, pace: float, kills: int
     ) -> None:
         self.folder = folder
-        self.random = random.Random(seed)
+        # Each its own, so that a seed's messages are the same however long anything takes.
+        self.people, self.weather, self.killer = (random.Random(f"{seed} {n}") for n in range(3))
         self.events, self.conversations, self.pace = events, conversations, pace
         self.kills = kills
         self.report = Report(seed)
@@ -180,24 +181,24 @@ class Storm:
                 asked = await self._say(room, user, "", mention=room != "dm")
                 threads.append((asked.channel, user, asked.ts))
             else:
-                room, user, thread = self.random.choice(threads)
-                mention = self.random.random() < 0.4 and not room.startswith("D")
+                room, user, thread = self.people.choice(threads)
+                mention = self.people.random() < 0.4 and not room.startswith("D")
                 asked = await self._say(room, user, thread, mention=mention)
-            for _ in range(self.random.choices((0, 1, 2), (80, 15, 5))[0]):
+            for _ in range(self.people.choices((0, 1, 2), (80, 15, 5))[0]):
                 self._again(asked)
             events += len(asked.deliveries)
-            await asyncio.sleep(self.random.expovariate(self.pace / len(asked.deliveries)))
+            await asyncio.sleep(self.people.expovariate(self.pace / len(asked.deliveries)))
         self.report.counts["events"] = events
         self.report.counts["messages"] = len(self.asked)
 
     def _somewhere(self) -> tuple[str, str]:
-        user = f"U{self.random.randrange(20)}"
-        room = "dm" if self.random.random() < 0.3 else f"C{self.random.randrange(10)}"
+        user = f"U{self.people.randrange(20)}"
+        room = "dm" if self.people.random() < 0.3 else f"C{self.people.randrange(10)}"
         return room, user
 
     async def _say(self, room: str, user: str, thread: str, *, mention: bool) -> Asked:
         name = f"q{len(self.asked)}x"
-        how = self.random.choices(list(HOW), list(HOW.values()))[0]
+        how = self.people.choices(list(HOW), list(HOW.values()))[0]
         before = len(self.slack.deliverer.sent)
         text = f"{name} {how} please"
         if mention:
@@ -212,7 +213,7 @@ class Storm:
 
     def _again(self, asked: Asked) -> None:
         """Slack tells of the same event once more, though it was acknowledged."""
-        delivery = self.slack.redeliver(self.random.choice(asked.deliveries))
+        delivery = self.slack.redeliver(self.people.choice(asked.deliveries))
         asked.deliveries.append(delivery)
         self.report.counts["told again"] += 1
 
@@ -221,16 +222,16 @@ class Storm:
     async def _blow(self) -> None:
         """Let calls and sockets fail, a few a second."""
         while True:
-            await asyncio.sleep(self.random.expovariate(4.0))
-            if self.random.random() < 0.06:
-                reason = self.random.choice(("refresh_requested", "warning", "abort"))
-                await self.slack.deliverer.disconnect(reason, one=self.random.random() < 0.7)
+            await asyncio.sleep(self.weather.expovariate(4.0))
+            if self.weather.random() < 0.06:
+                reason = self.weather.choice(("refresh_requested", "warning", "abort"))
+                await self.slack.deliverer.disconnect(reason, one=self.weather.random() < 0.7)
                 self.report.faults[f"socket: {reason}"] += 1
                 continue
-            kinds = ("rate_limit", "lost_reply", "lost_call", "status", "delay")
-            kind = self.random.choice(kinds)
-            method = self.random.choice(WRITING if self.random.random() < 0.8 else READING)
-            seconds = self.random.randint(1, 2)
+            kinds = ("rate_limit", "lost_reply", "lost_call", "status", "error", "delay")
+            kind = self.weather.choice(kinds)
+            method = self.weather.choice(WRITING if self.weather.random() < 0.8 else READING)
+            seconds = self.weather.randint(1, 2)
             self.slack.faults.add(method, kind, seconds=seconds)
             self.report.faults[kind] += 1
 
@@ -240,13 +241,13 @@ class Storm:
         for number in range(2 * self.kills):
             await asyncio.sleep(length / (2 * self.kills + 1))
             if number % 2:
-                self._kill_postgresql(everything=self.random.random() < 0.5)
+                self._kill_postgresql(everything=self.killer.random() < 0.5)
                 continue
             assert self.server is not None
             self.server.kill()
             await self.server.wait()
             self.report.faults["server killed"] += 1
-            await asyncio.sleep(self.random.uniform(0.0, 2.0))
+            await asyncio.sleep(self.killer.uniform(0.0, 2.0))
             await self._start()
 
     def _kill_postgresql(self, *, everything: bool) -> None:
@@ -255,7 +256,7 @@ class Storm:
         if not everything:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             backends = [int(one) for one in children if _is_backend(int(one))]
-            pid = self.random.choice(backends or [pid])
+            pid = self.killer.choice(backends or [pid])
         with suppress(ProcessLookupError):  # it has just ended by itself
             os.kill(pid, signal.SIGKILL)
         self.report.faults["PostgreSQL killed" if everything else "backend killed"] += 1
