@@ -238,6 +238,7 @@ def test_no_postgresql_where_database_url_points(folder, short_folder):
 
 
 EMBEDDER = """
+import os, time
 import numpy as np
 from bot import Component, hookimpl
 from pydantic import BaseModel
@@ -254,8 +255,13 @@ class Toy:
     def bot_token_spans(self, texts):
         return [[(i, i + 1) for i in range(len(text))] for text in texts]
 
+    calls = 0
+
     @hookimpl
     def bot_embed(self, texts, purpose):
+        self.calls += 1
+        if self.calls > int(os.environ.get("TOY_CALLS", 1_000_000)):
+            time.sleep(600)
         return np.eye(4, dtype=np.float32)[[len(text) % 4 for text in texts]]
 
 @hookimpl
@@ -282,8 +288,9 @@ def test_an_index_that_another_embedder_built(folder, new_site, words):
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=lambda by: by.name)
-def test_stopped_in_the_middle_twice(world, by):
+def test_stopped_in_the_middle_twice(world, new_site, by):
     count = 900
+    toy = {**new_site()("toy", EMBEDDER).environ, "BOT_INDEX__EMBEDDER": "toy"}
     world.jsonl(
         "books.jsonl",
         *({"_id": f"b{n:03}", "text": f"Book {n} stands on shelf {n * 7}. " * 4}
@@ -292,7 +299,7 @@ def test_stopped_in_the_middle_twice(world, by):
     world.bot("source", "add", "books", "books.jsonl")
     kept = 0
     for _ in range(2):
-        process = world.start("reindex")
+        process = world.start("reindex", env={**toy, "TOY_CALLS": "1"})  # stuck in the second
         world.wait(f"select count(*) > {kept} from document", process)
         code, out, err = world.stop(process, by)
         assert "Traceback" not in out + err
@@ -301,6 +308,6 @@ def test_stopped_in_the_middle_twice(world, by):
         assert kept < now < count
         assert len(indexed(world)) == now
         kept = now
-    (told,) = world.json("reindex", "--json")["sources"]
+    (told,) = world.json("reindex", "--json", env=toy)["sources"]
     assert (told["unchanged"], told["added"]) == (kept, count - kept)
     assert indexed(world) == sorted(f"b{n:03}" for n in range(count))
