@@ -135,3 +135,16 @@ def test_filters_are_read_and_collected():
 def test_a_filter_without_key_or_value_is_refused(wrong):
     with pytest.raises(UsageError, match="KEY=VALUE"):
         output.filters([wrong])
+
+
+@pytest.mark.parametrize("explain", [True, False])
+async def test_reasoning_is_shown_to_who_asks_for_it(explain):
+    done = answer(reasoning="The mat \x1b[31mis blue.")
+
+    async def events():
+        yield Finished(done)
+
+    out = io.StringIO()
+    assert await output.print_answer(events(), out, explain=explain) == 0
+    assert ("The mat is blue." in out.getvalue()) is explain
+    assert ("reasoning" in output.answer_json(done, explain=explain)) is explain
