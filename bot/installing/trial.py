@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bot.testing.conformance import RetrieverConformance
 
 LIMIT = 60.0  # seconds for the whole trial of one plugin
-HANGING = 15.0  # and for one without a database of its own
+HANGING = 30.0  # and for one without a database of its own
 
 _CALLED = ("bot_turn_started", "bot_queries", "bot_rerank", "bot_turn_finished", "bot_around")
 """Hooks of a turn that are called as functions of a module, besides `bot_retrieve`."""
