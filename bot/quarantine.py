@@ -147,4 +147,3 @@ class Quarantine:
             temporary.replace(self._path)
         except OSError as error:  # a home that cannot be written must not end the turn
             log.warning("%s cannot be written: %s", self._path, error)
-
