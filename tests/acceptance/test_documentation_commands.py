@@ -275,7 +275,7 @@ def test_every_configuration_can_be_used(page, text, tmp_path):
     found = configuration.read(path, {**named, "DATABASE_URL": "postgresql://bot@db/bot"})
     plugins = installed(found, {})
     names = [one.name for one in plugins.loaded if not one.error]
-    models = {"transformers", "lora", "rerank"}  # `make test-models` checks these, where torch is installed
+    models = {"transformers", "lora", "rerank"}  # checked by `make test-models`
     left_out = models - set(plugins.types("generator"))
     configuration.check(found, plugins.component, plugins.types, names, left_out)
     assert found.warnings == []

@@ -300,7 +300,7 @@ async def test_feedback_with_a_comment_is_recorded(slack, serving):
     assert found == [("T1/U1", False, "It opens at eight."), ("T1/U2", True, "")]
 
 
-async def test_the_home_tab_tells_sources_and_recent_questions(slack, serving, tmp_path):
+async def test_the_home_tab_tells_sources_and_recent_questions(slack, serving, settled, tmp_path):
     (tmp_path / "docs").mkdir()
     assistants = (
         '[assistants.default]\nretrievers = ["toy"]\ngenerator = "toy"\n'
@@ -311,6 +311,7 @@ async def test_the_home_tab_tells_sources_and_recent_questions(slack, serving, t
         async with bot.database.connection() as connection:
             await connection.execute(DOCUMENTS)
         await answered(slack, "C1", await slack.mention("C1", "U1", "When &lt;does&gt; it open?"))
+        await settled(slack, bot.database)
         await slack.open_home("U1")
         view = await eventually(lambda: slack.world.views.get("home:U1"))
     words = str(view)
