@@ -78,6 +78,7 @@ def look(
     troubles += _disorder(messages, answers)
     counts["delivered"] = sum(one.attempts for one in slack.deliverer.sent)
     counts["calls"] = len(slack.calls)
+    report.faults.update(one.fault for one in slack.calls if one.fault)
     limited = [one for one in slack.calls if one.reply.get("error") == "ratelimited"]
     counts["over a limit"] = sum(one.fault != "rate_limit" for one in limited)
     counts["streamed"] = sum(

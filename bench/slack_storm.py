@@ -233,7 +233,6 @@ class Storm:
             method = self.weather.choice(WRITING if self.weather.random() < 0.8 else READING)
             seconds = self.weather.randint(1, 2)
             self.slack.faults.add(method, kind, seconds=seconds)
-            self.report.faults[kind] += 1
 
     async def _kill(self) -> None:
         """Kill the server and PostgreSQL in turn, spread over the storm."""

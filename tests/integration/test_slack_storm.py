@@ -2,13 +2,14 @@
 
 import importlib.util
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 SEEDS = (1, 2)
-SIZE = {"events": 300, "conversations": 20, "pace": 8.0, "kills": 2}
+SIZE = {"events": 500, "conversations": 30, "pace": 10.0, "kills": 2}
 
 BENCH = Path(__file__).parents[2] / "bench"
 sys.path.append(str(BENCH))  # for what benchmarks share
@@ -33,8 +34,8 @@ def test_every_message_ends_once_and_in_order(reports, seed):
 
 
 def test_it_was_a_storm(reports):
-    faults = sum((report.faults for report in reports.values()), start=slack_storm.Counter())
-    outcomes = sum((report.outcomes for report in reports.values()), start=slack_storm.Counter())
+    faults = sum((report.faults for report in reports.values()), start=Counter())
+    outcomes = sum((report.outcomes for report in reports.values()), start=Counter())
     assert set(outcomes) == {"answered", "refused", "failed"}
     assert faults["server killed"] == len(SEEDS) * SIZE["kills"]
     assert faults["PostgreSQL killed"] + faults["backend killed"] == len(SEEDS) * SIZE["kills"]
