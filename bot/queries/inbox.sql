@@ -15,7 +15,8 @@ select %(channel)s, %(team)s, %(event)s, %(key)s, %(room)s, %(thread)s, %(ts)s, 
     case when addressed then 'waiting' else 'unaddressed' end
 from (select %(addressed)s or %(follows)s and exists (
     select from inbox where channel = %(channel)s and team = %(team)s and room = %(room)s
-        and thread = %(thread)s and kind = 'question' and state <> 'unaddressed')) as found (addressed)
+        and thread = %(thread)s and kind = 'question' and state <> 'unaddressed'
+        and ts collate "C" < %(ts)s)) as found (addressed)
 where addressed or %(follows)s
 on conflict do nothing
 returning id, state

@@ -80,6 +80,15 @@ async def test_a_follow_up_that_overtakes_its_question_waits_for_it(inbox, rows)
     assert await count(rows, "select count(*) from procrastinate_jobs") == 2
 
 
+async def test_what_was_said_before_the_question_is_none_though_it_comes_later(inbox, rows):
+    assert await inbox.store(incoming("Ev2", "1.000002"), addressed=True)
+    before = incoming("Ev1", "1.000001", text="Not for the bot")
+    assert not await inbox.store(before, addressed=False, follows=True)
+    assert await rows("select ts, state, text from inbox order by ts") == [
+        ("1.000001", "unaddressed", ""), ("1.000002", "waiting", "How?"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", range(10))
 async def test_a_question_and_its_follow_up_at_once_are_both_answered(inbox, rows, seed):
     both = [
