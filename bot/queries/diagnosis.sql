@@ -27,7 +27,7 @@ select 'index', 'version ' || id || ' does not get on: ' || error from index_ver
 where error <> '' and state <> 'dropped'
 union all
 select 'index', 'version ' || q.version_id || ' could not take ' || count(*)
-    || ' documents; see `bot index status`'
+    || ' documents: see `bot index status`'
 from quarantine q join document d on d.id = q.document_id and d.content_hash = q.content_hash
 join index_version v on v.id = q.version_id and v.state <> 'dropped'
 where q.error <> '' group by q.version_id
