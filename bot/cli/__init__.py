@@ -7,7 +7,10 @@ import logging
 import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -121,6 +124,17 @@ def main() -> None:
         # The reader has left; Python must not complain about it once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    _leave(code)
+
+
+def _leave(code: int | None) -> NoReturn:
+    """End, at once when a thread still waits for a line: Python would abort over its lock."""
+    if any(thread.daemon for thread in threading.enumerate()):
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # its reader has left
+                stream.flush()
+        os._exit(code or 0)
     sys.exit(code)
 
 

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import logging
 import os
-import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +80,7 @@ class Session:
                     fg="yellow",
                 )
         for trouble in made.plugins.manager.quarantine.troubles():
-            if trouble.held:
+            if trouble.held and made.plugins.manager.has_plugin(trouble.name):
                 click.secho(
                     f"Warning: {printable(trouble.name)} is in quarantine. `bot plugins doctor` "
                     f"says why, `bot plugins enable {printable(trouble.plugin)}` takes it back.",
@@ -141,7 +140,7 @@ def asynchronous(
     def run(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> None:
         code = guarded(session, lambda: asyncio.run(function(session, *args, **kwargs)))
         if code:
-            sys.exit(code)
+            raise click.exceptions.Exit(code)
 
     return run
 
