@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +128,21 @@ def test_a_worker_that_was_killed_is_replaced(sandbox):
     assert works(sandbox)
     os.kill(sandbox.pid, signal.SIGKILL)
     assert works(sandbox)
+
+
+LARGE_PARENT = """
+from bot.indexing.sandbox import Sandbox
+held = bytearray(700 << 20)
+sandbox = Sandbox()
+sandbox.extract("a.csv", b"city,seats\\nBern,3\\n", "u")
+print(sandbox.pid)
+sandbox.close()
+"""
+
+
+def test_a_large_bot_does_not_cost_a_worker_for_each_document():
+    done = subprocess.run([sys.executable, "-c", LARGE_PARENT], capture_output=True, text=True)
+    assert done.stdout.strip().isdigit(), done
 
 
 def test_too_much_text_is_reported():
