@@ -53,6 +53,7 @@ from bot.turn import (
 log = logging.getLogger(__name__)
 
 APOLOGY = "Sorry, I could not answer that. Whoever runs me can look it up by the reference {id}."
+AT_ONCE = 20_000  # characters that are checked in a millisecond; a thread takes as long to start
 CURATED = "curated"  # what is recorded as the generator of an approved answer
 RECORDING = 10.0  # seconds that recording waits for a database that is being started again
 STOPPED = "stopped before the end of the answer"
@@ -214,10 +215,13 @@ class Run:
             self._notices.append("The answer names no source.")
             return ""
         try:
-            doubts = await dispatch.within(
-                dispatch.in_thread(support.doubts, answer=said.text, passages=said.texts),
-                self._limits.hook,
-            )
+            if len(said.text) + sum(map(len, said.texts)) < AT_ONCE:
+                doubts = support.doubts(said.text, said.texts)
+            else:
+                doubts = await dispatch.within(
+                    dispatch.in_thread(support.doubts, answer=said.text, passages=said.texts),
+                    self._limits.hook,
+                )
         except Exception as error:  # the answer stands, as it would without the check
             self._left_out("The check of citations", dispatch.describe(error))
             return ""
