@@ -17,6 +17,8 @@ _POINTERS = frozenset(
 _OPENERS = re.compile(
     r"(?i)^\s*(and|but|so|or|also|what about|how about|why not|why\?|then|else|otherwise|what if)\b"
 )
+# Asks what something is in general: "What is RAG?", but not "What is the price?"
+_DEFINITION = re.compile(r"(?i)^\s*(?:what|who)(?:\s+(?:is|are|was|were)|['’]s)\s+(?!the\b)\w")
 _CJK_POINTERS = re.compile(
     r"^(那|那么|那麼|然后|然後|还有|還有|它|这|這|为什么|為什麼|呢|じゃ|では|それ|これ|あと|なぜ)"
 )
@@ -32,7 +34,7 @@ _FADING = 0.5  # ... and of that each one before it
 _BACK = 4  # questions back
 _SAID = 0.1  # the last answer
 _LENGTH = 600  # characters of it
-_FEW = 3  # a question with fewer content words than this rarely stands alone
+_FEW = 2  # a question with fewer content words than this rarely stands alone
 
 
 def queries(turn: Turn) -> list[str]:
@@ -85,7 +87,7 @@ def _points_back(question: str) -> bool:
     return (
         bool(_OPENERS.match(question))
         or any(word in _POINTERS for word in words)
-        or len(_content(question)) < _FEW
+        or (len(_content(question)) < _FEW and not _DEFINITION.match(question))
     )
 
 

@@ -22,14 +22,31 @@ def test_a_first_question_stands_as_it_is(question):
     assert ask(question) == question
 
 
-def test_a_question_that_stands_alone_stays():
-    question = "How do I configure the printer driver on Windows?"
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How do I configure the printer driver on Windows?",
+        "How do I take a backup?",
+        "What is an index version?",
+        "What is RAG?",
+        "Who is Marie Curie?",
+    ],
+)
+def test_a_question_that_stands_alone_stays(question):
     assert ask(question, "What is the vacation policy for contractors?") == question
 
 
 @pytest.mark.parametrize(
     "question",
-    ["And on Windows?", "How do I install it?", "What about that one?", "why?", "For Windows?"],
+    [
+        "And on Windows?",
+        "What is the price?",
+        "Which version?",
+        "How do I install it?",
+        "What about that one?",
+        "why?",
+        "For Windows?",
+    ],
 )
 def test_a_follow_up_carries_the_subject(question):
     query = ask(question, "How do I install the printer driver?")
