@@ -53,7 +53,7 @@ from bot.turn import (
 log = logging.getLogger(__name__)
 
 APOLOGY = "Sorry, I could not answer that. Whoever runs me can look it up by the reference {id}."
-AT_ONCE = 20_000  # characters that are checked in a millisecond; a thread takes as long to start
+AT_ONCE = 500_000  # characters of an answer times of its passages: a millisecond at worst
 CURATED = "curated"  # what is recorded as the generator of an approved answer
 RECORDING = 10.0  # seconds that recording waits for a database that is being started again
 STOPPED = "stopped before the end of the answer"
@@ -215,7 +215,8 @@ class Run:
             self._notices.append("The answer names no source.")
             return ""
         try:
-            if len(said.text) + sum(map(len, said.texts)) < AT_ONCE:
+            # What is checked sooner than a thread starts needs none.
+            if len(said.text) * sum(map(len, said.texts)) < AT_ONCE:
                 doubts = support.doubts(said.text, said.texts)
             else:
                 doubts = await dispatch.within(
