@@ -88,6 +88,10 @@ class Database:
             min_size=1,
             max_size=self._size,
             timeout=self._timeout,
+            # Its pauses double; short rounds keep the longest at two seconds, however long the
+            # server was away.
+            reconnect_timeout=4,
+            reconnect_failed=AsyncConnectionPool.check,
             kwargs={"autocommit": True, "application_name": self.name},
             check=_check,
             open=False,

@@ -10,7 +10,9 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,35 @@ from bot.embedded import EmbeddedServer
 TEMPLATE = "bot_template"
 
 _numbers = count(1)
+
+
+@contextmanager
+def created(server: str, name: str, template: str = "template1") -> Iterator[str]:
+    """Make a database, lend it as libpq's keywords, and drop it."""
+    create = sql.SQL("create database {} template {}").format(
+        sql.Identifier(name), sql.Identifier(template)
+    )
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(create)
+        yield make_conninfo(server, dbname=name)
+        drop(connection, name)
+
+
+def drop(connection: psycopg.Connection[Any], name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
+        except psycopg.errors.InsufficientPrivilege:
+            # Autovacuum is at work in it, which is not ours to end; it ends by itself.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +93,8 @@ def template(server: str) -> str:
 @pytest.fixture
 def conninfo(server: str, template: str) -> Iterator[str]:
     """A database of this test alone, as libpq's keywords."""
-    name = f"bot_test_{os.getpid()}_{next(_numbers)}"
-    create = sql.SQL("create database {} template {}").format(
-        sql.Identifier(name), sql.Identifier(template)
-    )
-    drop = sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(create)
-        yield make_conninfo(server, dbname=name)
-        connection.execute(drop)
+    with created(server, f"bot_test_{os.getpid()}_{next(_numbers)}", template) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from bot import schema
 from bot.database import Database
 from bot.embedded import EmbeddedServer
+from bot.testing.postgres import created
 
 sys.path.insert(0, str(Path(__file__).parent))  # for toys.py, here and in subprocesses
 
@@ -57,15 +58,8 @@ def template(server):
 @pytest.fixture
 def conninfo(server, template):
     """A database of this test alone."""
-    name = f"bot_test_{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield make_conninfo(server, dbname=name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with created(server, f"bot_test_{next(_numbers)}", template) as conninfo:
+        yield conninfo
 
 
 @pytest.fixture
@@ -91,16 +85,11 @@ def rows(database):
 @pytest.fixture
 async def empty(server):
     """Another database, without any schema."""
-    name = "bot_test_restored"
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(drop)
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        opened = Database(make_conninfo(server, dbname=name))
+    with created(server, "bot_test_restored") as conninfo:
+        opened = Database(conninfo)
         await opened.open()
         yield opened
         await opened.close()
-        connection.execute(drop)
 
 
 @pytest.fixture

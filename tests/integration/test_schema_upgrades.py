@@ -4,25 +4,21 @@ import asyncio
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from bot import schema
 from bot.database import Database
 from bot.errors import SchemaError
+from bot.testing.postgres import created
 
 
 @pytest.fixture
 async def empty(server):
     """An open database without any schema."""
-    name = sql.Identifier("bot_test_schema")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(name))
-        opened = Database(make_conninfo(server, dbname="bot_test_schema"))
+    with created(server, "bot_test_schema") as conninfo:
+        opened = Database(conninfo)
         await opened.open()
         yield opened
         await opened.close()
-        connection.execute(sql.SQL("drop database {} with (force)").format(name))
 
 
 @pytest.fixture
