@@ -1,0 +1,14 @@
+"""Adapting a language model to a team's own texts and answers."""
+
+from __future__ import annotations
+
+import click
+
+from bot import hookimpl
+
+
+@hookimpl
+def bot_commands(cli: click.Group) -> None:
+    from bot_tune.commands import tune
+
+    cli.add_command(tune)
