@@ -28,8 +28,8 @@ def test_alpaca_has_an_input_and_a_system_prompt():
     row = {
         "instruction": "Translate.",
         "input": "Tor",
-        "output": "key",
-        "system": "Be brief.",
+        "output": "gate",
+        "system": "Brief.",
     }
     assert parse(row, "").messages == (
         Message("system", "Brief."),
