@@ -689,7 +689,7 @@ async def test_a_database_that_was_away_for_long_is_reached_soon_after(server, c
         with pytest.raises(DatabaseUnavailable):
             async with database.connection():
                 pass
-        await asyncio.sleep(4)  # pauses of 1, 2, 4 and 8 seconds would be in their last
+        await asyncio.sleep(12)  # doubled pauses of 1, 2, 4, 8, 16 seconds would be in their last
         connection.execute(f"alter database {name} allow_connections true")
     async with database.connection() as lent:
         assert await (await lent.execute("select 1")).fetchone() == (1,)
