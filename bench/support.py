@@ -21,7 +21,7 @@ from pathlib import Path
 from table import show
 
 from bot.sentences import sentences
-from bot.support import doubt
+from bot.support import Source, doubt
 
 _VERB = re.compile(r"\b(is|are|was|were|can|will|has|have|does|do|should|must|may)\b(?! not|n't)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}")
@@ -85,7 +85,7 @@ def measure(name: str, pairs: list[Pair]) -> list[object]:
     counts: dict[str, list[int]] = {}
     for kind, claim, texts in planted(odd, random.Random(0)):
         count = counts.setdefault(kind, [0, 0])
-        count[0] += bool(doubt(claim, texts))
+        count[0] += bool(doubt(claim, [Source(text) for text in texts]))
         count[1] += 1
     false, supported = counts.pop("")
     caught = sum(count[0] for count in counts.values())

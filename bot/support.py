@@ -13,6 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from bot.citation import last_sentence
@@ -51,6 +52,7 @@ _OPENING = re.compile(r"^(?:\s*(?:\d{1,2}[.)]|[-*+•]|yes\b|no(?=,))[\s,:]*)+",
 _ENDINGS = ("ations", "ation", "ingly", "ings", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s")
 _NEAR = 0.5  # of a claim's words in a sentence from which both speak of the same
 _BESIDE = 0.1  # below the nearest sentence, another one is as near
+_BEGINNING = 5  # letters that a longer name shares with a word
 _LONGEST = 400  # sentences of a passage that are looked at one by one
 
 
@@ -73,33 +75,78 @@ def doubts(answer: str, passages: Sequence[str]) -> list[Doubt]:
     Args:
         passages: marker N stands for `passages[N - 1]`.
     """
+    sources = [Source(text) for text in passages]
     found: list[Doubt] = []
     begin = 0
     for match in _MARKERS.finditer(answer):
         claim = last_sentence(answer[begin : match.start()])
         begin = match.end()
         numbers = {int(number) for number in re.findall(r"\d+", match.group())}
-        cited = [passages[n - 1] for n in sorted(numbers) if 0 < n <= len(passages)]
+        cited = [sources[n - 1] for n in sorted(numbers) if 0 < n <= len(sources)]
         if claim and cited and (reason := doubt(claim, cited)):
             found.append(Doubt(claim, reason))
     return found
 
 
-def doubt(claim: str, cited: Sequence[str]) -> str:
+class Source:
+    """What a passage holds, taken apart once for all claims, and no part before it is needed."""
+
+    def __init__(self, text: str) -> None:
+        self._given = text
+
+    @cached_property
+    def text(self) -> str:
+        """The text in Unicode's form NFKC."""
+        return unicodedata.normalize("NFKC", self._given)
+
+    @cached_property
+    def line(self) -> str:
+        """The text with one space for each white space."""
+        return " ".join(self.text.split())
+
+    @cached_property
+    def numbers(self) -> set[str]:
+        """Its numbers, as they compare."""
+        return _numbers(self.text)
+
+    @cached_property
+    def words(self) -> _Words:
+        """Its words, as names are looked for among them."""
+        return _Words.of(self.text)
+
+    @cached_property
+    def terms(self) -> Counter[str]:
+        """Its terms."""
+        return _terms(self.text)
+
+    @cached_property
+    def sentences(self) -> list[tuple[str, Counter[str]]]:
+        """Its first sentences, each with its terms."""
+        parts = [self.text[slice(*span)] for span in sentences(self.text)[:_LONGEST]]
+        return [(part, _terms(part)) for part in parts]
+
+    @cached_property
+    def grams(self) -> list[Counter[str]]:
+        """The trigrams of each two neighbouring sentences."""
+        parts = [part for part, _ in self.sentences]
+        return [_grams(f"{first} {second}") for first, second in pairwise(["", *parts, ""])]
+
+
+def doubt(claim: str, cited: Sequence[Source]) -> str:
     """Say why a claim is not supported; empty when nothing speaks against it."""
     claim = _OPENING.sub("", unicodedata.normalize("NFKC", claim))
-    texts = [unicodedata.normalize("NFKC", text) for text in cited]
-    whole = "\n".join(texts)
-    if " ".join(claim.split()) in " ".join(whole.split()):
+    said = " ".join(claim.split())
+    if any(said in one.line for one in cited):
         return ""
     wanted = _terms(claim)
-    if wanted.total() < 2 and not _numbers(claim):
+    numbers = _numbers(claim)
+    if wanted.total() < 2 and not numbers:
         return ""  # "Yes." and the like say too little to be compared
-    if missing := _numbers(claim) - _numbers(whole):
+    if missing := numbers.difference(*(one.numbers for one in cited)):
         return f"its source does not have {', '.join(sorted(missing))}"
-    if unnamed := _names(claim, whole):
+    if unnamed := _names(claim, cited):
         return f"its source does not mention {', '.join(unnamed)}"
-    near, likeness = _nearest(claim, wanted, texts)
+    near, likeness = _nearest(claim, wanted, cited)
     if likeness < THRESHOLD:
         return "its source says little of it"
     if near and _negated(claim) not in map(_negated, near):
@@ -107,19 +154,14 @@ def doubt(claim: str, cited: Sequence[str]) -> str:
     return ""
 
 
-def _nearest(claim: str, wanted: Counter[str], texts: Sequence[str]) -> tuple[list[str], float]:
+def _nearest(claim: str, wanted: Counter[str], cited: Sequence[Source]) -> tuple[list[str], float]:
     """The sentences that speak of the same as the claim, and how well the passages cover it."""
     grams = _grams(claim)
-    shares: dict[str, float] = {}
-    alike = 0.0
-    for text in texts:
-        parts = [text[slice(*span)] for span in sentences(text)[:_LONGEST]]
-        shares |= {part: _share(wanted, _terms(part)) for part in parts}
-        for first, second in pairwise(["", *parts, ""]):
-            alike = max(alike, _shared(grams, _grams(f"{first} {second}")))
+    shares = {part: _share(wanted, held) for one in cited for part, held in one.sentences}
+    alike = max((_shared(grams, pair) for one in cited for pair in one.grams), default=0.0)
     best = max(shares.values(), default=0.0)
     near = [part for part, share in shares.items() if share >= max(_NEAR, best - _BESIDE)]
-    covered = _share(wanted, _terms("\n".join(texts)))
+    covered = sum(1 for term in wanted if any(term in one.terms for one in cited)) / len(wanted)
     return near, 0.5 * covered + 0.5 * alike
 
 
@@ -165,19 +207,40 @@ def _plain(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
-def _names(claim: str, whole: str) -> list[str]:
-    """Names of the claim that its sources never write, as a word or as the beginning of one."""
-    held = {word.lower() for word in re.findall(r"[\w-]+", whole)}
-    stems = {_stem(word) for word in held}
-    initials = {"".join(word[0] for word in run.split()) for run in _RUN.findall(whole)}
-    return [
-        name
-        for name in dict.fromkeys(_NAME.findall(claim))
-        if name.lower() not in held
-        and _stem(name.lower()) not in stems
-        and name not in initials
-        and not any(word.startswith(name.lower()[:5]) for word in held if len(name) > 5)
-    ]
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words in small letters, their stems, their beginnings, and the initials of names."""
+
+    whole: frozenset[str]
+    stems: frozenset[str]
+    beginnings: frozenset[str]
+    initials: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> _Words:
+        whole = frozenset(word.lower() for word in re.findall(r"[\w-]+", text))
+        return cls(
+            whole,
+            frozenset(map(_stem, whole)),
+            frozenset(word[:_BEGINNING] for word in whole),
+            frozenset("".join(w[0] for w in run.split()) for run in _RUN.findall(text)),
+        )
+
+    def have(self, name: str) -> bool:
+        """Whether a name stands there, as a word or as the beginning of one."""
+        small = name.lower()
+        return (
+            small in self.whole
+            or _stem(small) in self.stems
+            or name in self.initials
+            or (len(name) > _BEGINNING and small[:_BEGINNING] in self.beginnings)
+        )
+
+
+def _names(claim: str, cited: Sequence[Source]) -> list[str]:
+    """Names of the claim that its sources never write."""
+    names = dict.fromkeys(_NAME.findall(claim))
+    return [name for name in names if not any(one.words.have(name) for one in cited)]
 
 
 def _negated(text: str) -> bool:

@@ -1,10 +1,14 @@
 """What an answer says is compared with what its sources say."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.support import doubt, doubts
+from bot import support
+from bot.sentences import sentences
+from bot.support import Source, doubt, doubts
 
 LEAVE = (
     "Everybody has 30 days of holiday a year. Requests go to Maria Lopez two weeks ahead. "
@@ -27,7 +31,7 @@ LEAVE = (
     ],
 )
 def test_what_the_source_says_is_supported(claim):
-    assert doubt(claim, [LEAVE]) == ""
+    assert doubt(claim, [Source(LEAVE)]) == ""
 
 
 @pytest.mark.parametrize(
@@ -42,11 +46,11 @@ def test_what_the_source_says_is_supported(claim):
     ],
 )
 def test_what_it_does_not_say_is_not(claim, reason):
-    assert reason in doubt(claim, [LEAVE])
+    assert reason in doubt(claim, [Source(LEAVE)])
 
 
 def test_chinese_is_compared_by_characters():
-    source = "公司每年提供三十天的带薪假期，申请须提前两周提交。"
+    source = Source("公司每年提供三十天的带薪假期，申请须提前两周提交。")
     assert doubt("每年有三十天带薪假期。", [source]) == ""
     assert "negates" in doubt("公司每年不提供三十天的带薪假期。", [source])
     assert "says little" in doubt("食堂中午供应汤和面包。", [source])
@@ -76,3 +80,10 @@ def test_what_has_no_marker_is_not_looked_at():
 @given(st.text(max_size=200), st.lists(st.text(max_size=100), max_size=3))
 def test_it_takes_any_text(answer, passages):
     assert all(one.reason for one in doubts(f"{answer} [1][2]", passages))
+
+
+def test_a_passage_is_taken_apart_once_for_all_claims(monkeypatch):
+    taken = Counter()
+    monkeypatch.setattr(support, "sentences", lambda text: taken.update([text]) or sentences(text))
+    doubts("The canteen serves soup and bread at noon. [1] " * 30, [LEAVE])
+    assert taken == {LEAVE: 1}
