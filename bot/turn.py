@@ -180,10 +180,41 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens that a model read and wrote."""
+    """Tokens that a model read and wrote.
+
+    Attributes:
+        cost: what they cost, in the currency of bot.toml's prices; 0 on one's own machine.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost=self.cost + other.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A generator on the way to an answer, when one generator chooses among others.
+
+    Attributes:
+        generator: its name in bot.toml.
+        cause: why it was asked, in one word that is the same for all such turns: `weak`.
+        reason: why, for people.
+        milliseconds: how long it wrote; the core measures it.
+        usage: what it spent; the core takes it from its deltas.
+    """
+
+    generator: str
+    cause: str = ""
+    reason: str = ""
+    milliseconds: float = 0.0
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +229,9 @@ class Delta:
         verbatim: `text` is quoted as it stands, so that `[1]` in it is no marker.
         reasoning: how the model came to it; no part of the answer, shown when somebody asks.
         passages: found while generating; markers go on after the last one of the prompt's.
+        logprobs: natural logarithms of the probabilities of the tokens that the model has chosen
+            for this delta, where it tells them; not of its thoughts.
+        route: from this delta on, another generator writes.
     """
 
     text: str = ""
@@ -207,6 +241,8 @@ class Delta:
     usage: Usage | None = None
     notice: str = ""
     refusal: bool = False
+    logprobs: tuple[float, ...] = ()
+    route: Route | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +269,8 @@ class Answer:
         notices: what did not work and was left out, one sentence each.
         error: what failed, for operators; never shown to the person who asked.
         reasoning: how the model came to it; no part of the answer, and not recorded.
+        routes: the generators that were asked, in this order, when one has chosen among others.
+        doubts: how many of its claims their sources do not support; None when nobody looked.
     """
 
     turn: str
@@ -245,6 +283,8 @@ class Answer:
     notices: tuple[str, ...] = ()
     error: str = ""
     reasoning: str = ""
+    routes: tuple[Route, ...] = ()
+    doubts: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
