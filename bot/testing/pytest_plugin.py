@@ -1,4 +1,4 @@
-"""pytest fixtures for plugins: a database, a bot, and a Slack of one's own.
+"""pytest fixtures for plugins: a database, a bot, a Slack and language models of one's own.
 
     # conftest.py
     pytest_plugins = ["bot.testing.pytest_plugin"]
@@ -22,9 +22,20 @@ from bot.testing.postgres import conninfo, database, rows, server, template
 if TYPE_CHECKING:
     from bot import Bot
     from bot.database import Database
+    from bot.testing.fake_models import FakeModels
     from bot.testing.fake_slack import FakeSlack
 
-__all__ = ["conninfo", "database", "fake_slack", "home", "make_bot", "rows", "server", "template"]
+__all__ = [
+    "conninfo",
+    "database",
+    "fake_models",
+    "fake_slack",
+    "home",
+    "make_bot",
+    "rows",
+    "server",
+    "template",
+]
 
 
 @pytest.fixture
@@ -70,3 +81,12 @@ async def fake_slack() -> AsyncIterator[FakeSlack]:
 
     async with FakeSlack() as slack:
         yield slack
+
+
+@pytest.fixture
+def fake_models() -> Iterator[FakeModels]:
+    """Running language models on this machine; needs the extra `fake-models`."""
+    from bot.testing.fake_models import FakeModels
+
+    with FakeModels() as models:
+        yield models
