@@ -36,6 +36,7 @@ from bot.links import LinkStream
 from bot.machinery import Limits as Limits
 from bot.machinery import Machinery as Machinery
 from bot.phrases import phrases, refusal
+from bot.routes import Routes
 from bot.turn import (
     Answer,
     Delta,
@@ -47,7 +48,6 @@ from bot.turn import (
     Status,
     TextDelta,
     Turn,
-    Usage,
 )
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ class Run:
             self._notices.append(f"The question was cut after {len(cut)} characters.")
         self._problems: list[str] = []  # for operators
         self._timings: dict[str, float] = {}
-        self._usage: Usage | None = None
+        self._routes = Routes()
+        self._doubts: int | None = None
         self._refused = False
         self._reasoning = ""
         self._generator = turn.assistant.generator
@@ -195,6 +196,8 @@ class Run:
         async with self._step("generate"):
             async with aclosing(generator.deltas(self.turn, asked)) as deltas:
                 async for delta in deltas:
+                    if self._routes.take(delta):
+                        yield Status("Asking another generator")
                     if delta.passages:
                         yield Status("Answering", self._found(delta.passages))
                     if text := self._take(delta):
@@ -226,6 +229,7 @@ class Run:
         except Exception as error:  # the answer stands, as it would without the check
             self._left_out("The check of citations", dispatch.describe(error))
             return ""
+        self._doubts = len(doubts)
         self._notices += [f"Look this up: “{one.claim}” ({one.reason})." for one in doubts]
         return ""
 
@@ -238,7 +242,6 @@ class Run:
 
     def _take(self, delta: Delta) -> str:
         self._reasoning += delta.reasoning
-        self._usage = delta.usage or self._usage
         self._refused = self._refused or delta.refusal
         if delta.notice:
             self._notices.append(delta.notice)
@@ -287,10 +290,12 @@ class Run:
             citations=self._said.citations(),
             generator=self._generator,
             timings=MappingProxyType(self._timings),
-            usage=self._usage,
+            usage=self._routes.usage,
             notices=self.notices,
             error="\n".join(filter(None, [error, *self._problems])),
             reasoning=self._reasoning.strip(),
+            routes=self._routes.end(),
+            doubts=self._doubts,
         )
         recorded = asyncio.ensure_future(self._record(recording, answer))
         try:

@@ -64,6 +64,8 @@ async def finish(database: Database, turn: Turn, answer: Answer) -> None:
                 "index": turn.index.id if turn.index else None,
                 "timings": Jsonb(dict(answer.timings)),
                 "usage": Jsonb(asdict(answer.usage)) if answer.usage else None,
+                "routes": Jsonb([asdict(route) for route in answer.routes]),
+                "doubts": answer.doubts,
                 "notices": [cleaned(notice) for notice in answer.notices],
                 "error": cleaned(answer.error),
                 "citations": Jsonb(citations),

@@ -25,7 +25,8 @@ with before as (
 ), again as (
     update turn set attempt = %(attempt)s, assistant = %(assistant)s, principals = %(principals)s,
         answer_id = null, outcome = null, generator = '', queries = '{}', timings = '{}',
-        notices = '{}', error = '', started_at = clock_timestamp(), finished_at = null
+        routes = '[]', doubts = null, notices = '{}', error = '', started_at = clock_timestamp(),
+        finished_at = null
     from before where id = %(turn)s
 ), asked as (
     update message set text = %(question)s from before where id = before.question_id
@@ -60,8 +61,8 @@ with said as (
 ), done as (
     update turn set answer_id = said.id, outcome = %(outcome)s, generator = %(generator)s,
         queries = %(queries)s, index_version = %(index)s, timings = %(timings)s,
-        usage = %(usage)s, notices = %(notices)s, error = %(error)s,
-        finished_at = clock_timestamp()
+        usage = %(usage)s, routes = %(routes)s, doubts = %(doubts)s, notices = %(notices)s,
+        error = %(error)s, finished_at = clock_timestamp()
     from said where turn.id = %(turn)s
 )
 insert into citation
@@ -95,8 +96,8 @@ select role, text, author, created_at from (
 -- name: show
 -- One turn with its question, its answer and its conversation.
 select t.id, c.channel, c.key, t.attempt, t.outcome, t.assistant, t.generator, t.principals,
-    t.queries, t.index_version, t.timings, t.usage, t.notices, t.error, t.started_at,
-    t.finished_at, q.author, q.text as question, a.text as answer
+    t.queries, t.index_version, t.timings, t.usage, t.routes, t.doubts, t.notices,
+    t.error, t.started_at, t.finished_at, q.author, q.text as question, a.text as answer
 from turn t
 join conversation c on c.id = t.conversation_id
 join message q on q.id = t.question_id

@@ -139,7 +139,7 @@ async def test_usage_notices_and_refusal_of_the_generator(room, database):
     assert answer.notices == ("The model is old.",)
     shown = await record.show(database, answer.turn)
     assert shown["outcome"] == "refused"
-    assert shown["usage"] == {"input_tokens": 3, "output_tokens": 4}
+    assert shown["usage"] == {"input_tokens": 3, "output_tokens": 4, "cost": 0.0}
 
 
 @pytest.mark.parametrize("error", [ValueError("no weights"), SystemExit(1), KeyboardInterrupt()])
