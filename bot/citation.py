@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from bot.sentences import sentences
@@ -68,6 +68,11 @@ class CitationStream:
         """The whole answer so far, as shown."""
         return "".join(self._said)
 
+    @property
+    def cited(self) -> Collection[int]:
+        """The markers that the answer has so far."""
+        return self._claims.keys()
+
     def citations(self) -> tuple[Citation, ...]:
         """The passages that the answer cites, each once, in the order of their markers."""
         return tuple(
@@ -76,6 +81,11 @@ class CitationStream:
         )
 
     def _checked(self, text: str, *, final: bool) -> str:
+        if "[" not in text and "【" not in text:  # most pieces: only spaces are held back
+            shown = text if final else text.rstrip(" \t")
+            self._held = text[len(shown) :]
+            self._own += shown
+            return shown
         cut = len(text)
         if not final and (tail := _OPEN.search(text)) is not None:
             cut = tail.start()

@@ -12,7 +12,7 @@ import contextvars
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +53,7 @@ from bot.turn import (
 log = logging.getLogger(__name__)
 
 APOLOGY = "Sorry, I could not answer that. Whoever runs me can look it up by the reference {id}."
-AT_ONCE = 500_000  # characters of an answer times of its passages: a millisecond at worst
+AT_ONCE = 500_000  # characters of an answer times of what it cites: a millisecond at worst
 CURATED = "curated"  # what is recorded as the generator of an approved answer
 RECORDING = 10.0  # seconds that recording waits for a database that is being started again
 STOPPED = "stopped before the end of the answer"
@@ -212,18 +212,19 @@ class Run:
         said, assistant = self._said, self.turn.assistant
         if self._refused or not said.text.strip() or not assistant.retrievers:
             return ""
-        if not said.citations():
+        if not (cited := said.cited):
             if assistant.without_sources == "answer_labelled":
                 return f"\n\n{phrases(self.turn.question).unsupported}"
             self._notices.append("The answer names no source.")
             return ""
         try:
             # What is checked sooner than a thread starts needs none.
-            if len(said.text) * sum(map(len, said.texts)) < AT_ONCE:
-                doubts = support.doubts(said.text, said.texts)
+            texts = said.texts
+            if len(said.text) * sum(len(texts[marker - 1]) for marker in cited) < AT_ONCE:
+                doubts = support.doubts(said.text, texts)
             else:
                 doubts = await dispatch.within(
-                    dispatch.in_thread(support.doubts, answer=said.text, passages=said.texts),
+                    dispatch.in_thread(support.doubts, answer=said.text, passages=texts),
                     self._limits.hook,
                 )
         except Exception as error:  # the answer stands, as it would without the check
@@ -247,7 +248,8 @@ class Run:
             self._notices.append(delta.notice)
         if not delta.text:
             return ""
-        self._timings.setdefault("first_text", self._elapsed(self._begun))
+        if "first_text" not in self._timings:
+            self._timings["first_text"] = self._elapsed(self._begun)
         if delta.verbatim:  # a quotation may hold links, and has them from its source
             return self._said.feed(self._links.end()) + self._said.feed(delta.text, verbatim=True)
         return self._said.feed(self._links.feed(delta.text))
@@ -305,14 +307,14 @@ class Run:
             raise
 
     async def _record(self, recording: asyncio.Future[None], answer: Answer) -> Answer:
+        begun = time.perf_counter()
         async with self._step("record"):
             await recording
+            self._timings["record"] = self._elapsed(begun)  # so far, as it will stand recorded
             try:
                 await self._kept(record.finish, answer)
             except Exception as error:  # whatever it is, the person gets the answer
                 self._unrecorded(error)
-        with suppress(BotError):  # of all that is recorded, the least
-            await record.timed(self._with.database, self.turn, "record", self._timings["record"])
         await self._tell("bot_turn_finished", turn=self.turn, answer=answer)
         return replace(answer, notices=self.notices)
 

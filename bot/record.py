@@ -36,14 +36,18 @@ async def start(database: Database, turn: Turn, author: str) -> None:
         "principals": sorted(turn.principals),
     }
     queries = ("start", "restart") if turn.attempt == 1 else ("restart", "start")
-    async with database.transaction() as connection:
-        for query in queries:  # the other one when there is a turn already, or none yet
+    async with database.connection() as connection:
+        # Each is a transaction: the other one when there is a turn already, or none yet.
+        for query in queries:
             if (await connection.execute(QUERIES[query], arguments)).rowcount:
                 return
 
 
 async def finish(database: Database, turn: Turn, answer: Answer) -> None:
-    """Store the answer with its citations and timings; twice is once."""
+    """Store the answer with its citations and timings; twice is once.
+
+    What this takes is added to the step `record` as it is stored.
+    """
     citations = [
         {
             **{key: _cleaned(value) for key, value in asdict(citation).items()},
@@ -63,6 +67,7 @@ async def finish(database: Database, turn: Turn, answer: Answer) -> None:
                 "queries": [cleaned(query) for query in turn.queries],
                 "index": turn.index.id if turn.index else None,
                 "timings": Jsonb(dict(answer.timings)),
+                "waited": answer.timings.get("record", 0.0),
                 "usage": Jsonb(asdict(answer.usage)) if answer.usage else None,
                 "routes": Jsonb([asdict(route) for route in answer.routes]),
                 "doubts": answer.doubts,
@@ -70,15 +75,6 @@ async def finish(database: Database, turn: Turn, answer: Answer) -> None:
                 "error": cleaned(answer.error),
                 "citations": Jsonb(citations),
             },
-        )
-
-
-async def timed(database: Database, turn: Turn, step: str, milliseconds: float) -> None:
-    """Add how long a step took that ended after the answer had been stored."""
-    async with database.connection() as connection:
-        await connection.execute(
-            QUERIES["timed"],
-            {"turn": turn.id, "attempt": turn.attempt, "step": step, "took": milliseconds},
         )
 
 

@@ -60,7 +60,9 @@ with said as (
     returning id
 ), done as (
     update turn set answer_id = said.id, outcome = %(outcome)s, generator = %(generator)s,
-        queries = %(queries)s, index_version = %(index)s, timings = %(timings)s,
+        queries = %(queries)s, index_version = %(index)s, timings = %(timings)s::jsonb
+            || jsonb_build_object('record', round(%(waited)s::numeric
+                + 1000 * extract(epoch from clock_timestamp() - statement_timestamp()), 3)),
         usage = %(usage)s, routes = %(routes)s, doubts = %(doubts)s, notices = %(notices)s,
         error = %(error)s, finished_at = clock_timestamp()
     from said where turn.id = %(turn)s
@@ -72,12 +74,6 @@ select %(turn)s, c.marker, c.uri, c.title, c.location, c.quote, c.passage_id, c.
 from said, jsonb_to_recordset(%(citations)s) as c
     (marker int, uri text, title text, location text, quote text, passage_id text, source text,
      readers jsonb)
-
--- name: timed
--- Nobody waits for the disk: a crash may forget this.
-update turn set timings = timings || jsonb_build_object(%(step)s::text, %(took)s::float8)
-from (select set_config('synchronous_commit', 'off', true)) at_once
-where id = %(turn)s and attempt = %(attempt)s
 
 -- name: history
 -- What was said in a conversation, the newest messages, oldest first; without failures, and

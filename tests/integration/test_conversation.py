@@ -114,7 +114,8 @@ async def test_an_answer_is_recorded_with_all_that_belongs_to_it(talk, database)
     assert shown["principals"] == ["everyone"]
     assert shown["queries"] == ["Which port?"]
     assert shown["error"] == ""
-    assert {"queries", "retrieve", "rank", "prompt", "generate", "total"} <= set(shown["timings"])
+    steps = {"queries", "retrieve", "rank", "prompt", "generate", "record", "total"}
+    assert steps <= set(shown["timings"])
     [cited] = shown["citations"]
     assert (cited["marker"], cited["passage_id"], cited["readers"]) == (1, "p1", ["everyone"])
 
