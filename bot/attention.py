@@ -1,4 +1,4 @@
-"""procrastinate's worker, made to notice every job at once.
+"""procrastinate's worker, made to notice every job at once, and to bear what it cannot record.
 
 Its loop forgets a notification that comes while it looks for jobs, and would then sit until its
 next regular look. A person in Slack would see that as a second of silence.
@@ -7,9 +7,14 @@ next regular look. A person in Slack would see that as a second of silence.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from procrastinate.worker import Worker
+
+from bot import dispatch
+
+log = logging.getLogger(__name__)
 
 
 class _Announcement(asyncio.Event):
@@ -40,6 +45,11 @@ class AttentiveWorker(Worker):
     async def _process_job(self, context: Any) -> None:
         try:
             await super()._process_job(context)
+        except Exception as error:  # nobody awaits this; the job is given back and done again
+            log.warning(
+                "the end of job %s (%s) is not recorded: %s",
+                context.job.id, context.job.task_name, dispatch.describe(error),
+            )  # fmt: skip
         finally:
             # The database announces it too, but perhaps before we listen.
             self._new_job_event.set()

@@ -1,6 +1,7 @@
 """The queue against a real server: once a key, in order a lock, again after a death."""
 
 import asyncio
+import gc
 import signal
 import sys
 import textwrap
@@ -318,6 +319,27 @@ async def test_the_job_of_a_killed_worker_is_done_by_another(
     assert [attempt for n, attempt, _ in notes.attempts] == [2, 1]
 
 
+async def test_a_job_that_came_back_is_not_given_away_for_its_attempt_before(
+    bot, notes, add, database, rows
+):
+    """Between fetching it again and running it, a worker looks for what it has not in hand."""
+    worker = Worker(bot)
+    async with database.connection() as connection:
+        cursor = await connection.execute(
+            "insert into procrastinate_workers default values returning id"
+        )
+        (mine,) = await cursor.fetchone()
+        await add(notes.task, {"n": 1})
+        change = "update procrastinate_jobs set status = 'doing', worker_id = %s, attempts = %s"
+        await connection.execute(change, (mine, 0))
+        await worker._let_go(connection, mine)
+        await connection.execute(change, (mine, 1))  # given back by a reaper, and fetched again
+        await worker._let_go(connection, mine)
+        assert await rows("select status::text, attempts from procrastinate_jobs") == [("doing", 1)]
+        await worker._let_go(connection, mine)
+    assert await rows("select status::text, attempts from procrastinate_jobs") == [("todo", 2)]
+
+
 async def test_a_worker_outlives_its_connections(notes, start, add, rows, database):
     """As when the server is restarted: what it had in hand is done again, and it goes on."""
     inside = asyncio.Event()
@@ -338,6 +360,34 @@ async def test_a_worker_outlives_its_connections(notes, start, add, rows, databa
     )
     await add(notes.task, {"n": 2})
     assert sorted(await notes.until(2)) == [1, 2]
+
+
+NO_END = """
+create function no_end() returns trigger language plpgsql as
+    $$ begin raise exception 'the disk is full'; end $$;
+create trigger no_end before update on procrastinate_jobs for each row
+    when (new.status = 'succeeded') execute function no_end()
+"""
+
+
+async def test_a_job_whose_end_cannot_be_recorded_is_done_again(notes, start, add, database, rows):
+    """Nobody awaits procrastinate's task for a job: what it raises must not be lost in it."""
+    gc.collect()  # what other tests have left
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    async def behaves(job):
+        first = not notes.done
+        async with database.connection() as connection:
+            await connection.execute(NO_END if first else "drop function no_end() cascade")
+
+    notes.behaves = behaves
+    start()
+    await add(notes.task, {"n": 1})
+    assert await notes.until(2) == [1, 1]
+    await eventually(rows, "select status::text from procrastinate_jobs", [("succeeded",)])
+    gc.collect()
+    assert [one for one in told if "never retrieved" in one["message"]] == []
 
 
 async def test_who_lives_is_known(bot, start, rows):
