@@ -131,7 +131,7 @@ class Run:
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             asyncio.run(self.server.ensure())
             try:

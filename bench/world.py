@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 DOCUMENTS = 1024  # four batches of a rebuild
-PATIENCE = 150  # seconds until a command counts as hanging
+PATIENCE = 400  # seconds until a command counts as hanging
 
 CONFIG = """
 [sources.notes]

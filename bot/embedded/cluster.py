@@ -28,6 +28,7 @@ _OURS = "postgresql"  # the folder in the home
 _SILENCE = 10.0  # seconds; a server that runs and says nothing for longer is started anew
 _START = 150.0  # seconds; after a crash it replays what it had not written yet
 _STOP = 60.0  # seconds
+_TRIES = 3
 _PAUSE = 0.002
 _LOG_SIZE = 1_000_000  # bytes
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}  # no PG* of the caller
@@ -104,10 +105,16 @@ class Cluster:
         self._admit(account)
         if not self._data.exists():
             self._create(account, control)
-        elif self._predecessor_lives():
-            return
-        self._remove_stale(sockets.make(self.folder, account))
-        self._launch(account)
+        for _ in range(_TRIES):
+            if self._predecessor_lives():
+                return
+            self._remove_stale(sockets.make(self.folder, account))
+            if self._launch(account):
+                return
+        raise EmbeddedServerError(
+            f"PostgreSQL was killed each of the {_TRIES} times that it started in {self.home}; the "
+            "system does so when memory runs out: free some, then try again."
+        )
 
     def down(self) -> None:
         """Stop the server.
@@ -215,8 +222,12 @@ class Cluster:
 
     # -- the server -----------------------------------------------------------------------------
 
-    def _launch(self, account: Account) -> None:
-        """Start the server in a session of its own and wait until it takes connections."""
+    def _launch(self, account: Account) -> bool:
+        """Start the server in a session of its own and wait until it takes connections.
+
+        Returns:
+            False when a signal killed it before it did.
+        """
         program = programs(self.major() or NEWEST, account, self.folder) / "postgres"
         settings = configuration.write(self.folder, self._data, account)
         if self._log.exists() and self._log.stat().st_size > _LOG_SIZE:
@@ -241,9 +252,12 @@ class Cluster:
             # Reaped as soon as it ends, whenever that is; it may well outlive us.
             threading.Thread(target=process.wait, name="postgres", daemon=True).start()
             self._await(process)
-            if process.poll() is not None:
+            if (ended := process.poll()) is None:
+                return True
+            if ended >= 0:
                 output = os.pread(log, _LOG_SIZE, begin).decode(errors="replace")
                 raise failed(self.home, f"PostgreSQL does not start in {self.home}", output)
+            return False
         finally:
             os.close(running)
             os.close(log)

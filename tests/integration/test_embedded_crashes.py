@@ -71,7 +71,7 @@ def answers(conninfo: str) -> bool:
 
 
 def eventually(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -98,6 +98,33 @@ async def test_a_killed_server_is_started_again(home: Path) -> None:
     await server.ensure()
     await server.stop()
     assert not answers(conninfo)
+
+
+async def test_a_server_killed_while_it_starts_is_started_again(home: Path) -> None:
+    server = EmbeddedServer(home)
+    kill_everything(await server.start(), home)
+    dead = postmaster(home)
+    killed = []
+
+    def kill_the_next() -> None:
+        eventually(lambda: killing() != dead)
+        killed.append(killing())
+        os.kill(killed[0], signal.SIGKILL)
+
+    def killing() -> int:
+        try:
+            return postmaster(home)
+        except (FileNotFoundError, ValueError, IndexError):  # being written
+            return dead
+
+    killer = threading.Thread(target=kill_the_next)
+    killer.start()
+    await server.ensure()
+    killer.join()
+    await server.ensure()
+    assert postmaster(home) not in {dead, *killed}
+    assert answers(server.conninfo)
+    await server.stop()
 
 
 async def test_a_new_client_starts_a_killed_server(home: Path) -> None:
