@@ -244,7 +244,11 @@ class Inbox:
         return found["at"] if found else None
 
     async def sweep(self) -> int:
-        """Give every message that is not done a job again, should it have lost its own."""
+        """Give messages that are not done jobs again, where a conversation has lost its own.
+
+        The queue can lose one when the database dies between a job's steps: two attempts may then
+        use up the jobs of two messages for one of them.
+        """
         async with self.database.transaction() as connection:
             lost = await _all(connection, "jobless", {"channel": self.channel})
             for each in lost:

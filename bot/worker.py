@@ -61,7 +61,7 @@ class Worker:
         self.queues = sorted(queues or {task.queue for task in self._tasks})
         self._id: int | None = None
         self._running: set[int] = set()
-        self._missing: set[int] = set()
+        self._missing: set[tuple[int, int]] = set()
 
     async def run(self) -> None:
         """Work until cancelled; then finish the jobs in hand, and end.
@@ -158,11 +158,14 @@ class Worker:
     async def _let_go(self, connection: Any, worker: int) -> None:
         """Give back what the database says we have, and we have not, at two looks in a row."""
         cursor = await connection.execute(QUERIES["doing"], {"worker": worker})
-        missing = {row[0] for row in await cursor.fetchall()} - self._running
+        found = await cursor.fetchall()
+        # With the attempt: a job that was given back meanwhile may be here again, just fetched.
+        missing = {(id_, attempt) for id_, attempt in found if id_ not in self._running}
         lost = missing & self._missing
         self._missing = missing
         if lost:
-            arguments = {"jobs": list(lost), "worker": worker}
+            jobs, attempts = zip(*lost, strict=True)
+            arguments = {"jobs": list(jobs), "attempts": list(attempts), "worker": worker}
             await connection.execute(QUERIES["let_go"], arguments)
 
 

@@ -167,8 +167,8 @@ with gone as (
 update message set text = '' from gone where message.id in (gone.question_id, gone.answer_id)
 
 -- name: jobless
--- Conversations that wait for an answer and for which no worker has a job.
-select distinct conversation_key from inbox
+-- Messages that wait for an answer, by conversation, where no worker has a job for any of them.
+select conversation_key from inbox
 where channel = %(channel)s and state in ('waiting', 'answering') and not exists (
     select from procrastinate_jobs
     where lock = inbox.channel || ':' || conversation_key and status in ('todo', 'doing'))

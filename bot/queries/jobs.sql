@@ -42,11 +42,14 @@ returning j.id, j.task_name, j.attempts
 
 -- name: doing
 -- What a worker has in hand, as the database sees it.
-select id from procrastinate_jobs where status = 'doing' and worker_id = %(worker)s
+select id, attempts from procrastinate_jobs where status = 'doing' and worker_id = %(worker)s
 
 -- name: let_go
-update procrastinate_jobs set status = 'todo', attempts = attempts + 1, worker_id = null
-where id = any(%(jobs)s) and status = 'doing' and worker_id = %(worker)s
+-- Attempts that a worker has not in hand go back; a later attempt at the same job stays.
+update procrastinate_jobs j set status = 'todo', attempts = j.attempts + 1, worker_id = null
+from unnest(%(jobs)s::bigint[], %(attempts)s::int[]) as lost (id, attempts)
+where j.id = lost.id and j.attempts = lost.attempts and j.status = 'doing'
+    and j.worker_id = %(worker)s
 
 -- name: living
 -- How many workers have shown a sign of life lately.

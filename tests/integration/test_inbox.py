@@ -178,14 +178,16 @@ async def test_stopping_reaches_whoever_answers(inbox):
     assert await inbox.standing([claimed.id]) == {claimed.id: (1, True)}
 
 
-async def test_a_message_without_a_job_gets_one_again(inbox, database, rows):
+async def test_messages_without_a_job_get_one_each_again(inbox, database, rows):
     await inbox.store(incoming("Ev1"), addressed=True)
     await inbox.store(incoming("Ev2", "2.0", thread="2.0"), addressed=True)
+    await inbox.store(incoming("Ev3", "3.0", thread="2.0"), addressed=True)
     assert await inbox.sweep() == 0
     async with database.connection() as connection:
         await connection.execute("delete from procrastinate_jobs where lock like '%%/2.0'")
-    assert await inbox.sweep() == 1
-    assert await count(rows, "select count(*) from procrastinate_jobs") == 2
+    assert await inbox.sweep() == 2
+    assert await inbox.sweep() == 0
+    assert await count(rows, "select count(*) from procrastinate_jobs") == 3
 
 
 # -- what is recorded of it ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot import Delta, Passage, hookimpl
 
 BOT = Path(sys.executable).with_name("bot")
-PATIENCE = 30
+PATIENCE = 60
 URI = "https://docs.example.com/handbook"
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from bot_slack import draft, places, stream
+from bot_slack import channel, draft, places, stream
 from slack_world import answered, eventually, passage
 
 from bot.errors import DatabaseUnavailable
@@ -273,6 +273,23 @@ async def test_a_message_that_nobody_recorded_is_adopted_by_the_next_attempt(
         (answer,) = await answered(slack, "C1", question)
         assert [answer.ts] == lost[0]
         assert body(answer) == WHOLE
+
+
+async def test_a_message_whose_job_was_lost_is_answered_all_the_same(
+    slack, serving, toy, database, settled, monkeypatch
+):
+    monkeypatch.setattr(channel, "SWEEP", 0.2)
+    async with serving() as bot:
+        question = await slack.mention("C1", "U1", "When?")
+        (answer,) = await answered(slack, "C1", question)
+        await settled(slack, bot.database)
+        toy.turns.clear()
+        async with database.connection() as connection:
+            await connection.execute("update inbox set state = 'waiting', outcome = null")
+        await eventually(lambda: toy.turns)
+        await settled(slack, bot.database)
+        (again,) = await answered(slack, "C1", question)
+    assert (again.ts, body(again)) == (answer.ts, WHOLE)
 
 
 async def test_what_workers_die_over_again_and_again_is_apologised_for(

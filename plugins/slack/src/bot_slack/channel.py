@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 SOCKETS = 2  # so that one may be renewed while the other listens
 CALL = 30.0  # seconds for each of Slack's answers
 HOURLY = 3600.0
+SWEEP = 10.0  # seconds between looks for messages whose job was lost
 
 
 class Slack:
@@ -64,9 +66,6 @@ class Slack:
             if name:
                 bot.assistant(name)
         answering = await self._ready(bot)
-        lost = await self.inbox.sweep()
-        if lost:
-            log.warning("%d conversations had lost their job and have one again", lost)
         self._gone = asyncio.get_running_loop().create_future()
         app, listeners = self._app(bot, answering)
         serve = self._sockets(app) if self.settings.mode == "socket" else self._requests(app)
@@ -256,17 +255,21 @@ class Slack:
             await runner.cleanup()
 
     async def _keep(self) -> None:
-        """Forget what is older than the retention, and look for lost jobs, every hour."""
+        """Look for lost jobs; every hour, forget what is older than the retention."""
+        forget = 0.0
         while True:
             try:
-                oldest = datetime.now(UTC) - timedelta(days=self.settings.retention)
-                await purge(self.inbox.database, channel=self._name, before=oldest)
-                await self.inbox.sweep()
-                if self._answering is not None:
-                    await self._answering.limiter.tidy()
+                if lost := await self.inbox.sweep():
+                    log.warning("%d messages had lost their job and have one again", lost)
+                if forget <= time.monotonic():
+                    oldest = datetime.now(UTC) - timedelta(days=self.settings.retention)
+                    await purge(self.inbox.database, channel=self._name, before=oldest)
+                    if self._answering is not None:
+                        await self._answering.limiter.tidy()
+                    forget = time.monotonic() + HOURLY
             except Exception as error:
-                log.warning("old conversations were not deleted: %s", error)
-            await asyncio.sleep(HOURLY)
+                log.warning("conversations are not looked after: %s", error)
+            await asyncio.sleep(SWEEP)
 
 
 async def identify(client: AsyncWebClient, channel: str) -> Identity:
