@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli import monitoring
 from bot.cli.session import Session, asynchronous
+
+if TYPE_CHECKING:
+    from bot.app import Bot
 
 
 @click.command(epilog="Example: bot serve  ·  bot serve --no-worker")
@@ -30,13 +34,21 @@ async def command(
 
     The turns in flight are finished first.
     """
-    if not session.debug:
-        # Nobody else would hear of it; a line a fault, as journals want it.
-        logging.getLogger().setLevel(logging.ERROR)
-        logging.getLogger("bot_slack").setLevel(logging.INFO)
     serving = asyncio.current_task()
     assert serving is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
-    async with session.bot() as bot, monitoring.watched(bot, monitor, 9463) as watching:
+    made = session.bot()
+    if not session.debug:
+        logging.getLogger().setLevel(logging.ERROR)
+        for name in {table.type for table in made.settings.channels.values()}:
+            _heard(made, name)
+    async with made as bot, monitoring.watched(bot, monitor, 9463) as watching:
         await bot.serve(concurrency=0 if no_worker else concurrency, monitor=watching)
     return 0
+
+
+def _heard(bot: Bot, channel: str) -> None:
+    """Let a channel's own module log what goes on: nobody else would hear of it."""
+    plugin = bot.plugins.manager.get_plugin(bot.plugins.offered_by("channel", channel))
+    module = getattr(plugin, "__name__", type(plugin).__module__)
+    logging.getLogger(module.partition(".")[0]).setLevel(logging.INFO)

@@ -35,6 +35,33 @@ def test_serving_ends_with_its_only_channel(handbook, words):
     assert "Error" not in done.stderr
 
 
+CHANNEL = """
+import logging
+from pydantic import BaseModel
+from bot import Component, hookimpl
+
+class Empty(BaseModel):
+    pass
+
+class Radio:
+    @hookimpl
+    async def bot_serve(self, bot):
+        logging.getLogger("radio.studio").info("on air")
+        logging.getLogger("elsewhere").warning("noise")
+
+@hookimpl
+def bot_components():
+    yield Component(kind="channel", type="radio", settings=Empty, make=lambda *_: Radio())
+"""
+
+
+def test_what_a_channel_logs_is_heard_and_nothing_else_below_an_error(handbook, site):
+    env = {**site("radio", CHANNEL).environ, "BOT_CHANNELS__RADIO__TYPE": "radio"}
+    done = handbook.bot("serve", "--no-worker", env=env)
+    assert "on air" in done.stderr
+    assert "noise" not in done.stderr
+
+
 def test_a_worker_tells_how_it_is(world, port):
     worker = world.start("worker", "--monitor", str(port))
     health = json.loads(page(port, "/healthz", worker))
