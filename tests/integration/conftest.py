@@ -12,9 +12,11 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from bot import schema
+from bot import Bot, schema
 from bot.database import Database
 from bot.embedded import EmbeddedServer
+from bot.plugins import Plugins
+from bot.settings import read
 from bot.testing.postgres import created
 
 sys.path.insert(0, str(Path(__file__).parent))  # for toys.py, here and in subprocesses
@@ -80,6 +82,28 @@ def rows(database):
             return await (await connection.execute(query, arguments)).fetchall()
 
     return ask
+
+
+@pytest.fixture
+def make_bot(request, tmp_path, conninfo, offered):
+    """Make a bot as a new process would: fresh plugins and components, the same database.
+
+    The test's module says how it is configured (`CONFIG`) and may add plugins (`PLUGINS`) to what
+    its fixture `offered` offers.
+    """
+
+    def make(config=request.module.CONFIG):
+        path = tmp_path / "bot.toml"
+        path.write_text(config)
+        plugins = Plugins()
+        for name, plugin in {"toys": offered, **getattr(request.module, "PLUGINS", {})}.items():
+            plugins.register(plugin, name)
+        environ = {"BOT_HOME": str(tmp_path / "home")}
+        return Bot(
+            read(path, environ), plugins=plugins, database=Database(conninfo), environ=environ
+        )
+
+    return make
 
 
 @pytest.fixture

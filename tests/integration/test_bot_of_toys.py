@@ -5,12 +5,8 @@ import time
 
 import pytest
 import toys
-from pydantic import BaseModel, ConfigDict
 
-from bot import Bot, Component, Document, Passage, hookimpl, record
-from bot.database import Database
-from bot.plugins import Plugins
-from bot.settings import read
+from bot import Document, Passage, hookimpl, record
 from bot.turn import Outcome
 
 CONFIG = """
@@ -30,11 +26,7 @@ splitter = "paragraphs"
 """
 
 
-class Empty(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Word(Empty):
+class Word(toys.Empty):
     word: str = ""
 
 
@@ -49,17 +41,14 @@ class Toys:
 
     @hookimpl
     def bot_components(self):
-        def component(kind, type_, make, settings=Empty):
-            return Component(kind=kind, type=type_, settings=settings, make=make)
-
         return [
-            component("retriever", "table", lambda n, s, c: toys.TableIndex(c.database)),
-            component("retriever", "says", self.says, Word),
-            component("retriever", "slow", self.slow),
-            component("generator", "speaker", lambda *_: toys.Speaker("It is 8080 [1].")),
-            component("loader", "memory", lambda *_: self.loader),
-            component("embedder", "hash", lambda *_: toys.HashEmbedder()),
-            component("splitter", "paragraphs", lambda *_: toys.Paragraphs()),
+            toys.component("retriever", "table", lambda n, s, c: toys.TableIndex(c.database)),
+            toys.component("retriever", "says", self.says, Word),
+            toys.component("retriever", "slow", self.slow),
+            toys.component("generator", "speaker", lambda *_: toys.Speaker("It is 8080 [1].")),
+            toys.component("loader", "memory", lambda *_: self.loader),
+            toys.component("embedder", "hash", lambda *_: toys.HashEmbedder()),
+            toys.component("splitter", "paragraphs", lambda *_: toys.Paragraphs()),
         ]
 
     def says(self, name, settings, context):
@@ -84,23 +73,6 @@ class Toys:
 @pytest.fixture
 def offered():
     return Toys()
-
-
-@pytest.fixture
-def make_bot(tmp_path, conninfo, offered):
-    """Make a bot as a new process would: fresh plugins and components, the same database."""
-
-    def make(config=CONFIG):
-        path = tmp_path / "bot.toml"
-        path.write_text(config)
-        plugins = Plugins()
-        plugins.register(offered, "toys")
-        environ = {"BOT_HOME": str(tmp_path / "home")}
-        return Bot(
-            read(path, environ), plugins=plugins, database=Database(conninfo), environ=environ
-        )
-
-    return make
 
 
 async def ask(bot, question="which port", **more):

@@ -4,16 +4,12 @@ import json
 
 import pytest
 import toys
-from pydantic import BaseModel, ConfigDict
 
-from bot import Bot, Component, Document, Passage, hookimpl
-from bot.database import Database
+from bot import Document, Passage, hookimpl
 from bot.errors import NotFound, UsageError
 from bot.evaluation import compare_indexes, golden, results
 from bot.evaluation.formats import read_beir, read_jsonl, write_jsonl
 from bot.evaluation.golden import Golden
-from bot.plugins import Plugins
-from bot.settings import read
 
 CONFIG = """
 [assistants.default]
@@ -38,10 +34,6 @@ DOCUMENTS = [
     Document(key="wage", uri="doc:wage", text="wage 3141", fingerprint="1", readers=HR),
     Document(key="line", uri="doc:line", passage_id="line-7", text="line seven", fingerprint="1"),
 ]
-
-
-class Empty(BaseModel):
-    model_config = ConfigDict(extra="forbid")
 
 
 class Versioned(toys.TableIndex):
@@ -82,36 +74,18 @@ class Offered:
 
     @hookimpl
     def bot_components(self):
-        def component(kind, type_, make):
-            return Component(kind=kind, type=type_, settings=Empty, make=make)
-
         return [
-            component("retriever", "table", self.make_retriever),
-            component("generator", "speaker", lambda *_: toys.Speaker("It is 8080 [1].")),
-            component("loader", "memory", lambda *_: self.loader),
-            component("embedder", "hash", lambda *_: toys.HashEmbedder()),
-            component("splitter", "paragraphs", lambda *_: toys.Paragraphs()),
+            toys.component("retriever", "table", self.make_retriever),
+            toys.component("generator", "speaker", lambda *_: toys.Speaker("It is 8080 [1].")),
+            toys.component("loader", "memory", lambda *_: self.loader),
+            toys.component("embedder", "hash", lambda *_: toys.HashEmbedder()),
+            toys.component("splitter", "paragraphs", lambda *_: toys.Paragraphs()),
         ]
 
 
 @pytest.fixture
 def offered():
     return Offered()
-
-
-@pytest.fixture
-def make_bot(tmp_path, conninfo, offered):
-    def make(config=CONFIG):
-        path = tmp_path / "bot.toml"
-        path.write_text(config)
-        plugins = Plugins()
-        plugins.register(offered, "toys")
-        environ = {"BOT_HOME": str(tmp_path / "home")}
-        return Bot(
-            read(path, environ), plugins=plugins, database=Database(conninfo), environ=environ
-        )
-
-    return make
 
 
 async def second_version(bot, *, without=()):

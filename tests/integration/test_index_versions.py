@@ -9,21 +9,18 @@ import bot_pgvector
 import numpy as np
 import pytest
 import toys
-from pydantic import BaseModel, ConfigDict
 
-from bot import Bot, Component, Document, hookimpl
+from bot import Document, hookimpl
 from bot import worker as working
-from bot.database import Database
 from bot.errors import IndexingError, MassDeletion, NotFound, UsageError
 from bot.evaluation import golden
 from bot.indexing import promotion, rebuild, status, versions
 from bot.indexing.drift import drift
 from bot.jobs import Job
-from bot.plugins import Plugins
-from bot.settings import read
 from bot.worker import Worker
 
 PATIENCE = 60
+PLUGINS = {"pgvector": bot_pgvector}
 CONFIG = """
 [assistants.default]
 retrievers = ["documents"]
@@ -42,11 +39,7 @@ splitter = "paragraphs"
 """
 
 
-class Empty(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Width(Empty):
+class Width(toys.Empty):
     width: int = 0  # characters of a piece; 0 takes whole paragraphs
 
 
@@ -86,15 +79,12 @@ class Toys:
 
     @hookimpl
     def bot_components(self):
-        def component(kind, type_, make, settings=Empty):
-            return Component(kind=kind, type=type_, settings=settings, make=make)
-
         return [
-            component("generator", "speaker", lambda *_: toys.Speaker("Yes [1].")),
-            component("loader", "memory", lambda *_: self.loader),
-            component("splitter", "paragraphs", lambda *_: toys.Paragraphs(), Width),
+            toys.component("generator", "speaker", lambda *_: toys.Speaker("Yes [1].")),
+            toys.component("loader", "memory", lambda *_: self.loader),
+            toys.component("splitter", "paragraphs", lambda *_: toys.Paragraphs(), Width),
         ] + [
-            component("embedder", name, lambda *_, one=one: one)
+            toys.component("embedder", name, lambda *_, one=one: one)
             for name, one in self.embedders.items()
             if name not in self.gone
         ]
@@ -103,21 +93,6 @@ class Toys:
 @pytest.fixture
 def offered():
     return Toys()
-
-
-@pytest.fixture
-def make_bot(tmp_path, conninfo, offered):
-    def make(config=CONFIG):
-        path = tmp_path / "bot.toml"
-        path.write_text(config)
-        plugins = Plugins()
-        plugins.register(offered, "toys")
-        plugins.register(bot_pgvector, "pgvector")
-        environ = {"BOT_HOME": str(tmp_path / "home")}
-        found = read(path, environ)
-        return Bot(found, plugins=plugins, database=Database(conninfo), environ=environ)
-
-    return make
 
 
 @pytest.fixture

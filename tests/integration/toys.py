@@ -4,8 +4,9 @@ import hashlib
 import re
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
-from bot import Delta, Found, Passage, Piece, hookimpl
+from bot import Component, Delta, Found, Passage, Piece, hookimpl
 from bot.document import Source
 from bot.indexing import building, versions
 from bot.indexing.sync import Sync
@@ -19,6 +20,17 @@ create table toy_chunk (
     primary key (version, document_id, ordinal)
 )
 """
+
+
+class Empty(BaseModel):
+    """Settings of a component that has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def component(kind, type_, make, settings=Empty):
+    """Offer what `make(name, settings, context)` makes."""
+    return Component(kind=kind, type=type_, settings=settings, make=make)
 
 
 class Memory:
