@@ -66,6 +66,31 @@ class Chat:
         found: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return found
 
+    def answer(self, messages: Messages, text: str) -> list[int]:
+        """Turn an answer to messages into the tokens that a model should write, up to its end.
+
+        Behind `tokens(messages)` they are what the template makes of the whole conversation.
+
+        Raises:
+            GenerationError: the template refuses.
+        """
+        asked = self._render(self._fitted(messages))
+        whole = self._render(self._fitted([*messages, ("assistant", text)]), opened=False)
+        said = whole[len(asked) :] if whole.startswith(asked) else self._broken(text)
+        found: list[int] = self.tokenizer.encode(said, add_special_tokens=False)
+        end = self._closing()
+        end = self.tokenizer.eos_token_id if end is None else end
+        return [
+            *found[: found.index(end) if end in found else None],
+            *([] if end is None else [end]),
+        ]
+
+    def document(self, text: str) -> list[int]:
+        """Turn a text into tokens as a document of its own, up to its end."""
+        found: list[int] = self.tokenizer.encode(self._broken(text))
+        end = self.tokenizer.eos_token_id
+        return found if end is None or found[-1:] == [end] else [*found, end]
+
     def count(self, text: str) -> int:
         """Count a text's tokens as a part of a prompt."""
         return len(self.tokenizer.encode(self._broken(text), add_special_tokens=False))
@@ -125,12 +150,12 @@ class Chat:
                 fitted.append((role, text))
         return fitted
 
-    def _render(self, messages: Iterable[tuple[Role, str]]) -> str:
+    def _render(self, messages: Iterable[tuple[Role, str]], *, opened: bool = True) -> str:
         try:
             text: str = self.tokenizer.apply_chat_template(
                 [{"role": role, "content": text} for role, text in messages],
                 tokenize=False,
-                add_generation_prompt=True,
+                add_generation_prompt=opened,
                 enable_thinking=self._thinking,
             )
         except Exception as error:  # jinja2's, or what the template raises itself

@@ -17,8 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from bot.database import Database, load_queries
 from bot.errors import GenerationError, NotFound, UsageError
@@ -45,6 +47,8 @@ class Registered:
     bytes: int
     readers: list[Principal]
     note: str
+    data_sha256: str
+    metrics: dict[str, Any]
     live: bool
     created_at: datetime
     promoted_at: datetime | None
@@ -58,12 +62,16 @@ async def add(
     *,
     readers: Iterable[Principal] = (EVERYONE,),
     note: str = "",
+    data_sha256: str = "",
+    metrics: Mapping[str, Any] | None = None,
 ) -> int:
     """Register a folder in PEFT's format; return its version. The first one of a name is live.
 
     Args:
         base: the folder or the name of the model that it was trained over.
         readers: who may read what it was trained on; nobody else is answered with it.
+        data_sha256: of what it was trained on.
+        metrics: what was measured of it.
 
     Raises:
         GenerationError: it cannot be served, or was made for another base.
@@ -82,6 +90,8 @@ async def add(
         "bytes": sum((folder / file).stat().st_size for file in FILES),
         "readers": sorted(readers),
         "note": note,
+        "data_sha256": data_sha256,
+        "metrics": Jsonb(dict(metrics or {})),
     }
     async with database.transaction() as connection:
         await connection.execute(QUERIES["lock"], told)
@@ -228,6 +238,9 @@ def as_json(one: Registered) -> Mapping[str, object]:
         "created": one.created_at,
         "sha256": one.sha256,
         "note": one.note,
+        "base_sha256": one.base_sha256,
+        "data_sha256": one.data_sha256,
+        "metrics": one.metrics,
     }
 
 

@@ -5,9 +5,10 @@ select pg_advisory_xact_lock(hashtext('adapter ' || %(name)s))
 -- name: add
 -- A further version of an adapter; the first one is live at once.
 insert into adapter (name, version, kind, base, base_sha256, sha256, bytes, readers, note,
-    live, promoted_at)
+    data_sha256, metrics, live, promoted_at)
 select %(name)s, coalesce(max(version), 0) + 1, %(kind)s, %(base)s, %(base_sha256)s, %(sha256)s,
-    %(bytes)s, %(readers)s, %(note)s, count(*) = 0, case when count(*) = 0 then now() end
+    %(bytes)s, %(readers)s, %(note)s, %(data_sha256)s, %(metrics)s,
+    count(*) = 0, case when count(*) = 0 then now() end
 from adapter where name = %(name)s
 returning id, version
 
@@ -22,14 +23,14 @@ select file, data from adapter_piece where adapter_id = %(id)s order by file, or
 
 -- name: list
 -- All adapters, the newest version of each name first.
-select id, name, version, kind, base, base_sha256, sha256, bytes, readers, note, live, created_at,
-    promoted_at
+select id, name, version, kind, base, base_sha256, sha256, bytes, readers, note, data_sha256,
+    metrics, live, created_at, promoted_at
 from adapter order by name, version desc
 
 -- name: live
 -- The version of a name that answers.
-select id, name, version, kind, base, base_sha256, sha256, bytes, readers, note, live, created_at,
-    promoted_at
+select id, name, version, kind, base, base_sha256, sha256, bytes, readers, note, data_sha256,
+    metrics, live, created_at, promoted_at
 from adapter where name = %(name)s and live
 
 -- name: retire
