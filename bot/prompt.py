@@ -40,7 +40,9 @@ async def build(
     Args:
         limit: tokens that the generator reads and writes together; None for no limit.
     """
-    system = "\n\n".join(filter(None, [turn.assistant.instructions, rules(turn)]))
+    open_book = bool(turn.assistant.retrievers or passages)
+    told = [turn.assistant.instructions, rules(turn, open_book=open_book)]
+    system = "\n\n".join(filter(None, told))
     history = [(message.role, message.text) for message in turn.conversation.history]
     chosen = list(passages)
     if limit is not None:
@@ -50,22 +52,31 @@ async def build(
         for _, text in history:
             room -= await count(text)
         chosen = await _fitting(passages, room, count)
-    user = f"{sources(chosen)}\n\n{question(turn)}"
+    asked = question(turn, open_book=open_book)
+    user = f"{sources(chosen)}\n\n{asked}" if open_book else asked
     return Prompt(
-        messages=(("system", system), *history, ("user", user)),
+        messages=(*((("system", system),) if system else ()), *history, ("user", user)),
         passages=tuple(chosen),
         question=turn.question,
         queries=turn.queries,
         glossary=turn.glossary,
         instructions=turn.assistant.instructions,
         without_sources=turn.assistant.without_sources,
+        public=all(message.public for message in turn.conversation.history[-len(history) :])
+        if history
+        else True,
     )
 
 
-def question(turn: Turn) -> str:
-    """The question, after the team's own words that it has."""
+def question(turn: Turn, *, open_book: bool = True) -> str:
+    """The question, after the team's own words that it has.
+
+    Args:
+        open_book: False for an assistant without retrievers: its generator answers from what it
+            has learned, and is asked as it was in training.
+    """
     words = "".join(f"{said} means {', '.join(also)}.\n" for said, *also in turn.glossary)
-    return f"{words}Question: {turn.question}"
+    return f"{words}Question: {turn.question}" if open_book else f"{words}{turn.question}"
 
 
 async def estimate_tokens(text: str) -> int:
@@ -76,10 +87,14 @@ async def estimate_tokens(text: str) -> int:
     return len(text.encode()) // 3 + 1
 
 
-def rules(turn: Turn) -> str:
-    """What every generator is told about its sources, and how long its answer may be."""
-    told = [GROUNDED]
-    if turn.assistant.without_sources == "answer_labelled":
+def rules(turn: Turn, *, open_book: bool = True) -> str:
+    """What every generator is told about its sources, and how long its answer may be.
+
+    Args:
+        open_book: see `question`.
+    """
+    told = [GROUNDED] if open_book else []
+    if open_book and turn.assistant.without_sources == "answer_labelled":
         told.append(UNSUPPORTED)
     if turn.assistant.answer_words is not None:
         told.append(f"Answer in at most {turn.assistant.answer_words} words.")

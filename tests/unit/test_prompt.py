@@ -20,7 +20,7 @@ def turn(question="Why?", history=(), **assistant):
         id="t",
         question=question,
         queries=("why",),
-        assistant=Assistant(**assistant),
+        assistant=Assistant(**{"retrievers": ("documents",), **assistant}),
         conversation=Conversation(history=messages),
     )
 
@@ -53,6 +53,13 @@ async def test_without_sources_says_which_rule_holds():
     assert "own knowledge" not in refuse.messages[0][1]
     assert "own knowledge" in label.messages[0][1]
     assert label.without_sources == "answer_labelled"
+
+
+async def test_who_has_no_documents_is_asked_the_bare_question():
+    closed = await build(turn(retrievers=()), [], None, words)
+    assert closed.messages == (("user", "Why?"),)
+    told = await build(turn(retrievers=(), instructions="Be brief."), [], None, words)
+    assert told.messages == (("system", "Be brief."), ("user", "Why?"))
 
 
 @pytest.mark.parametrize(

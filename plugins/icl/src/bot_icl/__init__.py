@@ -19,7 +19,10 @@ class IclSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    generator: str = Field(description="Who writes: another table of [generators].")
+    generator: str = Field(
+        description="Who writes: another table of [generators].",
+        json_schema_extra={"component": "generator"},
+    )
     technique: Technique = Field("few_shot", description="How it is asked.")
     prompts: Path | None = Field(
         None, description="A folder with prompt files of your own, in place of those of that name."

@@ -89,7 +89,7 @@ class Examples:
         known = [one for one in known if not selecting.same(one.question, turn.question)]
         if not known or not self._settings.shots:
             return []
-        ranked = await self._ranked(turn, [one.question for one in known])
+        ranked = await self._ranked(turn, known)
         room = min(room, self._settings.example_tokens)
         chosen: list[Example] = []
         for place in ranked:
@@ -111,12 +111,14 @@ class Examples:
             rows = await (await connection.execute(QUERIES["praised"], arguments)).fetchall()
         return [Example(question, answer, turn.principals) for question, answer in rows]
 
-    async def _ranked(self, turn: Turn, questions: Sequence[str]) -> list[int]:
+    async def _ranked(self, turn: Turn, known: Sequence[Example]) -> list[int]:
+        questions = [one.question for one in known]
         if self._settings.select == "bm25":
             return selecting.bm25(turn.question, questions)
         texts = [turn.question, *questions]
         made = selecting.vectors(texts)
         if turn.index is not None:
-            made = await self._context.embed(texts, "query", turn.index)
+            public = all(EVERYONE in one.readers for one in known)
+            made = await self._context.embed(texts, "query", turn.index, public=public)
         # More than the shots, as some may not fit.
         return selecting.mmr(made[0], made[1:], 4 * self._settings.shots)

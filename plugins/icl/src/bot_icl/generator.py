@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot import Context, Delta, Turn, hookimpl, prompt
+from bot import EVERYONE, Context, Delta, Turn, hookimpl, prompt
 from bot.errors import ConfigError
 from bot.turn import Passage, Prompt
 from bot_icl import prompts, react, streams
@@ -62,6 +62,8 @@ class Icl:
         room = await self._reserved(inner, limit) if limit is not None else 1 << 30
         room -= sum([await inner.count_tokens(one.bare) for one in self._templates.values()])
         chosen = await self._examples.chosen(turn, inner.count_tokens, room)
+        if any(EVERYONE not in one.readers for one in chosen):
+            prompt = replace(prompt, public=False)
         asking = Asking(inner, turn, prompt, "\n\n".join(one.text for one in chosen))
         if self._settings.technique == "plan_and_reflect":
             stream = self._planned(asking)
@@ -117,17 +119,18 @@ class Asking:
 
     def deltas(self, template: prompts.Template, **slots: str) -> AsyncGenerator[Delta]:
         """Ask with a template whose slots are filled in."""
+        open_book = bool(self.turn.assistant.retrievers or self.passages)
         system, user = template.filled(
             {
                 "instructions": self._asked.instructions,
-                "rules": prompt.rules(self.turn),
+                "rules": prompt.rules(self.turn, open_book=open_book),
                 "sources": prompt.sources(self.passages),
-                "question": prompt.question(self.turn),
+                "question": prompt.question(self.turn, open_book=open_book),
                 "examples": self._examples,
                 **slots,
             }
         )
         history = tuple(one for one in self._asked.messages[:-1] if one[0] != "system")
-        messages = (("system", system), *history, ("user", user))
+        messages = (("system", system), *history, ("user", user.strip()))
         filled = replace(self._asked, messages=messages, passages=self.passages)
         return self._inner.deltas(self.turn, filled)
