@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from bot.database import Database, load_queries
 from bot.errors import NotFound
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from bot.plugins import Embed
 
 QUERIES = load_queries(Path(__file__).parent / "queries" / "curated.sql")
+
+FORGOTTEN = 1.0  # seconds after which it is looked again for what another process has approved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +44,27 @@ class Curated:
     created_at: datetime | None = field(default=None, compare=False)
 
 
+@dataclass(slots=True)
+class _Nothing:
+    """Who was found to have no curated answer to read, since when."""
+
+    askers: set[frozenset[Principal]] = field(default_factory=set)
+    since: float = 0.0
+
+    def known(self, asker: frozenset[Principal]) -> bool:
+        if time.monotonic() > self.since + FORGOTTEN:
+            self.askers.clear()
+            self.since = time.monotonic()
+        return asker in self.askers
+
+
+_nothing: WeakKeyDictionary[Database, _Nothing] = WeakKeyDictionary()
+
+
 async def put(database: Database, one: Curated) -> tuple[int, bool]:
     """Keep an answer; for a question that the same readers have one for, it is replaced.
+
+    Other processes say it within a second.
 
     Returns:
         Its id, and whether it is new.
@@ -53,7 +76,8 @@ async def put(database: Database, one: Curated) -> tuple[int, bool]:
         )
         row = await cursor.fetchone()
         assert row is not None
-        return row[0], row[1]
+    _nothing.pop(database, None)
+    return row[0], row[1]
 
 
 async def load(database: Database) -> list[Curated]:
@@ -84,7 +108,12 @@ async def find(database: Database, turn: Turn, embed: Embed) -> Curated | None:
 
     With an index its embedder compares the questions, besides their words; without one only the
     same words mean the same. All readable questions are compared: a few hundred are expected.
+    That there is none is remembered for `FORGOTTEN` seconds: most teams have none, and every turn
+    would ask for them.
     """
+    nothing = _nothing.setdefault(database, _Nothing())
+    if nothing.known(turn.principals):
+        return None
     async with database.connection() as connection:
         cursor = await connection.execute(
             QUERIES["readable"],
@@ -94,6 +123,7 @@ async def find(database: Database, turn: Turn, embed: Embed) -> Curated | None:
     known = [_curated(row) for row in rows]
     permitted = [one for one in known if one.readers & turn.principals]
     if not permitted:
+        nothing.askers.add(turn.principals)
         return None
     cosines: Sequence[float | None] = [None] * len(permitted)
     if turn.index is not None:

@@ -1,5 +1,6 @@
 """Approved answers: kept, found for questions that mean the same, and never told to others."""
 
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import toys
 from bot import curated
 from bot.conversation import Limits, Machinery, Run
 from bot.curated import Curated
+from bot.database import Database
 from bot.document import IndexVersion
 from bot.errors import NotFound, PluginError
 from bot.plugins import Plugins
@@ -96,6 +98,31 @@ async def test_each_question_is_embedded_once_for_each_embedder(database):
     other = replace(INDEX, settings={"embedder": {"type": "another"}})
     await find(database, "payday when?", embed=embed, index=other)
     assert embed.texts.count(PAYDAY.question) == 2
+
+
+@asynccontextmanager
+async def opened(conninfo):
+    another = Database(conninfo)
+    await another.open()
+    yield another
+    await another.close()
+
+
+async def test_that_there_is_none_is_remembered_until_one_is_approved(
+    database, conninfo, monkeypatch
+):
+    monkeypatch.setattr(curated, "FORGOTTEN", 3600)
+    assert await find(database, "When is payday?") is None
+    async with opened(conninfo) as another:  # as another process has it
+        await curated.put(another, PAYDAY)
+        assert await find(another, "When is payday?") == PAYDAY.answer
+    assert await find(database, "When is payday?") is None
+    monkeypatch.setattr(curated, "FORGOTTEN", 0)
+    assert await find(database, "When is payday?") == PAYDAY.answer
+    monkeypatch.setattr(curated, "FORGOTTEN", 3600)
+    assert await find(database, "When are the holidays?") is None
+    await curated.put(database, Curated(question="When are the holidays?", answer="In May."))
+    assert await find(database, "When are the holidays?") == "In May."
 
 
 # -- in a turn ----------------------------------------------------------------------------------
