@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -136,9 +136,9 @@ class _Checker:
                 self.unknown("group", group, (*key, index), self.settings.groups)
 
     def refer(self, kind: Kind, name: str, key: Key) -> None:
-        """Check a name that an assistant uses: a table, a type or a plugin."""
+        """Check a name that something uses: a table, a type or a plugin."""
         tables = getattr(self.settings, TABLES[kind])
-        if name in tables:
+        if name in tables or (kind, name) in self.checked.types:
             return
         if name in self.types(kind):
             self.add(kind, name, name, {}, key)
@@ -166,6 +166,11 @@ class _Checker:
             return
         self.checked.types[kind, name] = type_
         self.checked.options[kind, name] = _placed(valid, self.folder)
+        for place, other in _components(valid):
+            if (named := getattr(valid, place)) == name and other == kind:
+                self.mistakes.append(Mistake((*key, place), f'is "{name}" itself; name another'))
+            else:
+                self.refer(other, named, (*key, place))
 
     def unknown(self, what: str, name: str, key: Key, valid: Collection[str]) -> None:
         self.mistakes.append(Mistake(key, f'there is no {what} "{name}"{nearest(name, valid)}'))
@@ -175,6 +180,15 @@ class _Checker:
         """What relative paths are relative to."""
         found: Path = self.settings._context.get("folder") or Path.cwd()
         return found
+
+
+def _components(valid: BaseModel) -> Iterator[tuple[str, Kind]]:
+    """The fields of a component's settings that name another component, and of which kind."""
+    for name, about in type(valid).model_fields.items():
+        extra = about.json_schema_extra
+        kind = extra.get("component") if isinstance(extra, dict) else None
+        if isinstance(kind, str) and isinstance(getattr(valid, name), str):
+            yield name, cast(Kind, kind)
 
 
 def _placed(valid: BaseModel, folder: Path) -> BaseModel:
