@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from homes import postmaster, scratch
 
 from bot.database import Database
 from bot.embedded import EmbeddedServer
@@ -26,15 +26,8 @@ from bot.embedded import EmbeddedServer
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="bot-"))
-    yield folder
-    with suppress(FileNotFoundError, ProcessLookupError):
-        os.kill(postmaster(folder), signal.SIGKILL)
-    shutil.rmtree(folder)
-
-
-def postmaster(home: Path) -> int:
-    return int((home / "postgresql/data/postmaster.pid").read_text().split("\n")[0])
+    with scratch() as folder:
+        yield folder
 
 
 def processes(conninfo: str, home: Path) -> list[int]:

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import pwd
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -22,9 +21,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from homes import emptied, scratch
 
 from bot.embedded import EmbeddedServer, binaries
-from bot.embedded.account import Account
 from bot.embedded.trouble import explained, failed
 from bot.errors import EmbeddedServerError
 
@@ -33,12 +32,8 @@ ROOT = os.geteuid() == 0
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="bot-"))
-    yield folder
-    with suppress(FileNotFoundError, ProcessLookupError):
-        pid = (folder / "postgresql/data/postmaster.pid").read_text().split("\n")[0]
-        os.kill(int(pid), signal.SIGKILL)
-    shutil.rmtree(folder)
+    with scratch() as folder:
+        yield folder
 
 
 @contextmanager
@@ -224,15 +219,8 @@ async def test_a_path_that_no_socket_takes(home: Path, name: str) -> None:
 
 
 async def test_an_older_cluster_is_served_by_its_own_version(home: Path) -> None:
+    data, account = await emptied(home)
     server = EmbeddedServer(home)
-    await server.start()
-    await server.stop()
-    data = home / "postgresql/data"
-    owner = data.stat()
-    shutil.rmtree(data)
-    data.mkdir(mode=0o700)
-    os.chown(data, owner.st_uid, owner.st_gid)
-    account = Account("irrelevant", owner.st_uid, owner.st_gid)
     initdb = binaries.programs(16, account, home) / "initdb"
     made = subprocess.run(
         [initdb, "-D", data, "-U", "bot", "--auth=peer", "--no-sync"],

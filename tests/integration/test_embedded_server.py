@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
+from homes import postmaster, scratch
 
 from bot.embedded import EmbeddedServer, default_home
 from bot.errors import EmbeddedServerError
@@ -36,16 +33,8 @@ asyncio.run(main())
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    # Not pytest's own folder: as root, the server's user could not enter it.
-    folder = Path(tempfile.mkdtemp(prefix="bot-"))
-    yield folder
-    with suppress(FileNotFoundError, ProcessLookupError):
-        os.kill(postmaster(folder), signal.SIGKILL)
-    shutil.rmtree(folder)
-
-
-def postmaster(home: Path) -> int:
-    return int((home / "postgresql/data/postmaster.pid").read_text().split("\n")[0])
+    with scratch() as folder:
+        yield folder
 
 
 def client(home: Path) -> subprocess.Popen[str]:

@@ -5,24 +5,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import emptied, scratch
 
 from bot import schema
 from bot.backup import backup, inspect, restore
 from bot.database import Database
 from bot.embedded import EmbeddedServer, binaries
-from bot.embedded.account import Account
 from bot.embedded.cluster import _FIRST_SQL, _SINGLE
 from bot.embedded.upgrade import upgrade
 from bot.errors import BackupError, EmbeddedServerError
@@ -33,34 +29,21 @@ CORE = [schema.core_migrations()]
 @pytest.fixture(scope="module")
 def older() -> Iterator[Path]:
     """A home that an older version of the bot made and used."""
-    home = Path(tempfile.mkdtemp(prefix="bot-", dir="/tmp"))
-    asyncio.run(make(home))
-    yield home
-    shutil.rmtree(home)
+    with scratch() as home:
+        asyncio.run(make(home))
+        yield home
 
 
 @pytest.fixture
 def home(older: Path) -> Iterator[Path]:
     """A copy of it."""
-    folder = Path(tempfile.mkdtemp(prefix="bot-", dir="/tmp"))
-    subprocess.run(["cp", "-a", f"{older}/.", folder], check=True)
-    yield folder
-    for file in folder.glob("postgresql/**/postmaster.pid"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int(file.read_text().split("\n")[0]), signal.SIGKILL)
-    shutil.rmtree(folder)
+    with scratch() as folder:
+        subprocess.run(["cp", "-a", f"{older}/.", folder], check=True)
+        yield folder
 
 
 async def make(home: Path) -> None:
-    server = EmbeddedServer(home)
-    await server.start()
-    await server.stop()
-    data = home / "postgresql/data"
-    owner = data.stat()
-    shutil.rmtree(data)
-    data.mkdir(mode=0o700)
-    os.chown(data, owner.st_uid, owner.st_gid)
-    account = Account("irrelevant", owner.st_uid, owner.st_gid)
+    data, account = await emptied(home)
     programs = binaries.programs(16, account, home / "postgresql")
     initdb = "-U postgres --auth=peer --encoding=UTF8 --locale=C --no-sync".split()
     options: dict[str, Any] = {"cwd": "/", "capture_output": True, **account.switch}
