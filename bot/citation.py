@@ -110,8 +110,8 @@ class CitationStream:
         """What stands where the answer has a marker."""
         said = self._tail + shown
         markers = self._known(match.group(2))
-        for marker in markers:
-            self._claims.setdefault(marker, last_sentence(said))
+        if new := [marker for marker in markers if marker not in self._claims]:
+            self._claims |= dict.fromkeys(new, last_sentence(said))
         if markers:
             return match.group(1) + "".join(f"[{marker}]" for marker in markers)
         # Inside another bracket, nothing would leave a marker that nobody checked: [1[9]2].
