@@ -108,9 +108,16 @@ def train(
 
     The folder of the result has the recipe, a plot of the losses and a model card.
     """
-    from bot_tune.running import Run
 
     def work() -> int:
+        try:
+            from bot_tune.running import Run
+        except ModuleNotFoundError as error:
+            from bot.errors import PluginError
+
+            raise PluginError(
+                f"Training needs {error.name}, which is not installed; run `make setup-models`."
+            ) from error
         folder = (to or Path("tuned") / name).absolute()
         run = Run(session, folder, as_json=as_json, launch=launch)
         if resume:
