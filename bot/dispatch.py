@@ -11,7 +11,6 @@ import asyncio
 import contextvars
 import inspect
 import logging
-import threading
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -22,12 +21,14 @@ from collections.abc import (
 )
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from bot.errors import BotError, HookFailed
+from bot.threads import OneThread, run_in_thread
+from bot.threads import describe as describe
+from bot.threads import in_thread as in_thread
 
 if TYPE_CHECKING:
     from bot.quarantine import Quarantine
@@ -77,7 +78,7 @@ class Implementation:
             if _is_async(self.function):
                 value = self.function(**chosen)
             else:
-                value = await within(in_thread(self.function, **chosen), timeout)
+                value = await _punctual(run_in_thread(self.function, chosen), timeout)
             return await within(value, timeout) if inspect.isawaitable(value) else value
         except TooLate:
             raise self.failed(f"gave no answer within {timeout:g} s") from None
@@ -245,64 +246,15 @@ async def _tamed(awaitable: Any) -> Any:
         raise RuntimeError(describe(stop)) from stop
 
 
-async def in_thread(function: Callable[..., Any], **arguments: Any) -> Any:
-    """Run a plain function on a daemon thread: a stuck one does not hold up the exit."""
-    thread = _Thread(f"hook {function}")
+async def _punctual(future: asyncio.Future[Any], timeout: float | None) -> Any:
+    """Await a thread's future: unlike a task, it never refuses to be left behind."""
     try:
-        return await thread.call(lambda: function(**arguments))
-    finally:
-        thread.end()
-
-
-class _Thread:
-    """A daemon thread that does one thing after the other, in one context."""
-
-    def __init__(self, name: str) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()
-        self._work: SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None]
-        self._work = SimpleQueue()
-        threading.Thread(target=self._run, daemon=True, name=name).start()
-
-    def call(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._work.put((function, future))
-        return future
-
-    def end(self) -> None:
-        """Let the thread end when it has done what it was given."""
-        self._work.put(None)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            function, future = work
-            value: Any = None
-            error: BaseException | None = None
-            try:
-                value = self._context.run(function)
-            except Exception as caught:
-                # A StopIteration cannot be raised into a future.
-                stop = isinstance(caught, StopIteration)
-                error = RuntimeError(describe(caught)) if stop else caught
-            except BaseException as stop:
-                error = RuntimeError(describe(stop))
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(_settle, future, value, error)
-
-
-def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
-
-
-def describe(error: BaseException) -> str:
-    """Name an exception for people: its class and its first line."""
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+        async with asyncio.timeout(timeout) as limit:
+            return await future
+    except TimeoutError:
+        if limit.expired():
+            raise TooLate(f"it did not end within {timeout:g} s") from None
+        raise
 
 
 async def _result(one: Implementation, timeout: float | None, arguments: dict[str, Any]) -> Result:
@@ -370,7 +322,7 @@ async def _next(one: Implementation, read: asyncio.Queue[Any], timeout: float | 
 
 async def _threaded(items: Iterator[Any]) -> AsyncIterator[Any]:
     """Read a plain iterator, all of it on one thread: what it opens may belong to its thread."""
-    thread = _Thread(f"stream {items}")
+    thread = OneThread(f"stream {items}")
     try:
         while (item := await thread.call(lambda: next(items, _END))) is not _END:
             yield item

@@ -129,7 +129,8 @@ def main() -> None:
 
 def _leave(code: int | None) -> NoReturn:
     """End, at once when a thread still waits for a line: Python would abort over its lock."""
-    if any(thread.daemon for thread in threading.enumerate()):
+    daemons = [thread for thread in threading.enumerate() if thread.daemon]
+    if any(thread.name != "idle hook" for thread in daemons):
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):  # its reader has left
