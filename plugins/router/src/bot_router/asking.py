@@ -33,7 +33,7 @@ class Failed(Exception):
     """A generator did not bring its answer to an end.
 
     Attributes:
-        cause: why, in one word: `failed`, `slow`, `limit`, or `withheld` for what it may not receive.
+        cause: why, in one word: `failed`, `slow`, `limit` or `withheld`.
         told: why, for the person who asked, after the generator's name.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bot_router.settings import RouterSettings
 
 HELD = 200  # characters of the small one's answer that are held back, unless a sentence ends before
+_FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 
 
 class Router:
@@ -196,7 +198,8 @@ class Answering:
         )
 
     def _between(self, leg: Leg, told: str) -> Delta:
-        return Delta(text=f"\n\n{told.format(name=leg.name)}\n\n", verbatim=True)
+        fence = "\n```" if len(_FENCE.findall(self._shown)) % 2 else ""
+        return Delta(text=f"{fence}\n\n{told.format(name=leg.name)}\n\n", verbatim=True)
 
     def _handed(self, small: Leg, failed: Failed) -> Delta:
         """The small one has the word because the large one failed; people are told."""
