@@ -14,6 +14,7 @@ test: .venv/setup-dev  ## set up and run the whole suite
 test-models: .venv-models/setup  ## the tests of the model plugins, in an environment with torch
 	.venv-models/bin/pytest plugins/transformers/tests
 	.venv-models/bin/pytest plugins/rerank/tests
+	.venv-models/bin/pytest plugins/tune/tests
 
 setup: .venv/setup  ## the default install into .venv
 

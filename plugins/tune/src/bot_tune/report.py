@@ -82,6 +82,8 @@ def told(found: Mapping[str, Any]) -> list[str]:
             for name, count in found["tokens"].items()
         )
         lines.append(f"Tokens, once through: {mix}.")
+    if found["short"]:
+        lines.append(f"Too little for the share they were told: {', '.join(found['short'])}.")
     return lines
 
 

@@ -43,12 +43,15 @@ class Data:
         train: rows to learn from.
         measured: rows to measure with, by name: `held_out`, and the files that are mixed in.
         tokens: to learn from, once through; by name, `data` and the files that are mixed in.
+        left_out: conversations that are longer than a row.
+        short: files that have too little for the share they were told.
     """
 
     train: Any
     measured: dict[str, Any]
     tokens: dict[str, int]
     left_out: list[str]
+    short: list[str]
 
 
 def run(folder: Path, *, resume: bool = False) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def prepared(plan: Recipe, folder: Path, chat: Chat, packed: bool) -> Data:
     length = plan.length - (plan.virtual_tokens if plan.method == "prompt" else 0)
     own = rows.read(examples.read([folder / "data/train.jsonl"]), chat, length)
     learned, left_out = list(own.sequences), list(own.too_long)
-    tokens, measured = {"data": own.tokens}, {}
+    tokens, measured, short = {"data": own.tokens}, {}, []
     if (path := folder / f"data/{MEASURED}.jsonl").exists():
         measured[MEASURED] = rows.read(examples.read([path]), chat, length).sequences
     whole = own.tokens / (1 - sum(one.share for one in plan.mix))
@@ -123,6 +126,8 @@ def prepared(plan: Recipe, folder: Path, chat: Chat, packed: bool) -> Data:
                 some = rows.drawn(found, whole * one.share, plan.seed)
                 learned += some
                 tokens[one.name] = sum(len(each.ids) for each in some)
+                if found.tokens < whole * one.share:
+                    short.append(one.name)
             else:
                 measured[one.name] = found.sequences
     if not learned:
@@ -134,6 +139,7 @@ def prepared(plan: Recipe, folder: Path, chat: Chat, packed: bool) -> Data:
         {k: rows.dataset(v, length, packed=packed) for k, v in measured.items() if v},
         tokens,
         left_out,
+        short,
     )
 
 
@@ -163,7 +169,7 @@ def pairs(folder: Path, chat: Chat) -> Data:
                 for one in given
             )
     train = found.pop("train")
-    return Data(train, found, {"data": tokens}, [])
+    return Data(train, found, {"data": tokens}, [], [])
 
 
 def count_steps(plan: Recipe, rows_: int) -> int:
@@ -292,6 +298,7 @@ def summary(trainer: Any, data: Data, after: dict[str, float], seconds: float) -
         "ranks": methods.ranks(model),
         "tokens": data.tokens,
         "left_out": data.left_out,
+        "short": data.short,
         "seconds": round(seconds, 1),
         "tokens_per_second": round(trainer.state.num_input_tokens_seen / seconds, 1),
         "peak_bytes": memory(),
