@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psycopg.rows import dict_row
+
 from bot.database import Database, load_queries
 from bot.errors import EmbeddingError
 from bot.similarity import shared
@@ -57,6 +59,55 @@ async def unanswered(
         with suppress(EmbeddingError):  # words alone group less, and tell the same
             vectors = await embed([one.question for one in asked], "query", index)
     return grouped(asked, vectors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteFigures:
+    """What became of the turns that took one route.
+
+    Attributes:
+        route: the generators that were asked, in their order.
+        cause: why the last of them was asked; empty for a generator that chose among no others.
+        share: of all turns.
+        cost: of all of them, in the currency of bot.toml's prices.
+        tokens: read and written.
+        first_text_p50, p50, p95: milliseconds until the first word, and until the end.
+        checked, doubted: answers whose citations were checked, and those with a claim that its
+            sources do not support.
+        good, bad: opinions of people.
+    """
+
+    route: str
+    cause: str
+    turns: int
+    share: float
+    cost: float
+    tokens: int
+    first_text_p50: float | None
+    p50: float | None
+    p95: float | None
+    refused: int
+    failed: int
+    checked: int
+    doubted: int
+    good: int
+    bad: int
+
+
+async def routes(
+    database: Database, since: datetime, assistant: str | None = None
+) -> list[RouteFigures]:
+    """Compare the routes that answers took, the most frequent first.
+
+    Args:
+        assistant: whose turns; None for those of all.
+    """
+    async with database.connection() as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        await cursor.execute(QUERIES["routes"], {"since": since, "assistant": assistant})
+        return [
+            RouteFigures(**{**row, "share": float(row["share"])}) for row in await cursor.fetchall()
+        ]
 
 
 def grouped(asked: Sequence[Asked], vectors: NDArray[np.float32] | None) -> list[list[Asked]]:

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -61,7 +62,8 @@ def _print_end(answer: Answer, out: TextIO) -> None:
     for notice in answer.notices:
         click.secho(f"Note: {printable(notice)}", file=out, fg="yellow")
     seconds = answer.timings["total"] / 1000
-    click.secho(f"\nturn {answer.turn} · {seconds:.2f} s", file=out, dim=True)
+    way = " · " + " → ".join(route.generator for route in answer.routes) if answer.routes else ""
+    click.secho(f"\nturn {answer.turn} · {seconds:.2f} s{way}", file=out, dim=True)
 
 
 def source_line(citation: Citation) -> str:
@@ -97,6 +99,7 @@ def answer_json(answer: Answer, *, explain: bool = False) -> str:
                 for citation in answer.citations
             ],
             "generator": answer.generator,
+            "routes": [asdict(route) for route in answer.routes],
             "notices": list(answer.notices),
             "error": answer.error,
             "timings": dict(answer.timings),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
+from bot.cli.routes import routes
 from bot.cli.session import Session, asynchronous
 
 
 @click.group(epilog="Example: bot report unanswered --days 7")
 def command() -> None:
     """Learn from what people asked."""
+
+
+command.add_command(routes)
 
 
 @command.command(epilog="Example: bot report unanswered --days 7 --json")

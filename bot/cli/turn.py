@@ -58,6 +58,9 @@ def _print(turn: Any) -> None:
         line(f"[{citation['marker']}]", f"{citation['title']} — {citation['uri']}")
         line("", f"“{citation['quote']}”")
     line("generator", turn["generator"])
+    for route in turn["routes"]:
+        why = ": ".join(filter(None, [route["cause"], route["reason"]]))
+        line("asked", f"{route['generator']} ({why}), {route['milliseconds']:.0f} ms")
     line("index", turn["index_version"])
     line("timings", ", ".join(f"{step} {ms:.1f} ms" for step, ms in turn["timings"].items()))
     for notice in turn["notices"]:

@@ -128,18 +128,17 @@ class World:
         self.folder = folder
         self.shelf = Shelf(passage(KEY), passage(DOOR))
 
-    def bot(self, small, large, lines="", config=BOT):
+    def bot(self, small, large, lines="", config=BOT, plugins=None, environ=None):
         """A bot whose table [generators.both] ends with these lines."""
+        offered = {"router": bot_router, "edge": small, "cloud": large, "shelf": self.shelf}
         path = self.folder / "bot.toml"
         path.write_text(config + lines, encoding="utf-8")
-        plugins = Plugins()
-        for name, plugin in {
-            "router": bot_router, "edge": small, "cloud": large, "shelf": self.shelf,
-        }.items():  # fmt: skip
-            plugins.register(plugin, name)
-        environ = {"BOT_HOME": str(self.folder / "home")}
+        loaded = Plugins()
+        for name, plugin in {**offered, **(plugins or {})}.items():
+            loaded.register(plugin, name)
+        environ = {"BOT_HOME": str(self.folder / "home"), **(environ or {})}
         return Bot(
-            read(path, environ), plugins=plugins, database=Database(self.conninfo), environ=environ
+            read(path, environ), plugins=loaded, database=Database(self.conninfo), environ=environ
         )
 
     async def ask(self, small, large, lines="", question="Where is the key?", **asking):
