@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -25,6 +25,7 @@ _TRIPLE = 3
 _HASHES = 128
 _BANDS = 16  # of eight hashes: at .9 alike nearly all are found
 _PRIME = (1 << 31) - 1
+_AT_ONCE = 256  # triples, so that their hashes stay in the cache
 _SHORTEST = 20  # words; below that a single one makes the difference
 
 
@@ -53,6 +54,7 @@ class Duplicates:
         return (key, share) if share >= SAME else None
 
 
+@lru_cache(2)  # looked for first, then learned
 def signature(text: str) -> Signature | None:
     """Sign a text's word triples, shape (128,); None when it is too short to compare."""
     import numpy as np
@@ -63,8 +65,13 @@ def signature(text: str) -> Signature | None:
     triples = zip(*(words[n:] for n in range(_TRIPLE)), strict=False)
     hashed = {crc32(" ".join(triple).encode("utf-8", "surrogatepass")) for triple in triples}
     values = np.fromiter(hashed, np.uint64, len(hashed)) % _PRIME
-    # Products of two numbers below 2^31 fit into 64 bits.
-    return np.array([((values * a + b) % _PRIME).min() for a, b in _permutations()], np.uint64)
+    least = np.full(_HASHES, _PRIME, np.uint64)
+    factors, terms = _permutations().T
+    for at in range(0, len(values), _AT_ONCE):
+        # Products of two numbers below 2^31 fit into 64 bits.
+        hashes = factors[:, None] * values[at : at + _AT_ONCE] + terms[:, None]
+        least = np.minimum(least, (hashes % _PRIME).min(1))
+    return least
 
 
 @cache

@@ -10,5 +10,7 @@ from bot import hookimpl
 @hookimpl
 def bot_commands(cli: click.Group) -> None:
     from bot_tune.commands import tune
+    from bot_tune.data_commands import inspect
 
+    tune.add_command(inspect)
     cli.add_command(tune)

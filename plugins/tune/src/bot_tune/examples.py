@@ -10,7 +10,7 @@ Files: JSONL with one object a line, JSON with a list of them (as Alpaca's is pu
 - `prompt`, `chosen`, `rejected`: a pair for preference tuning;
 - `text` and perhaps `title`: a text.
 
-`readers` beside them says who may read it.
+`readers` beside them says who may read it, and `group` which ones were made of the same.
 """
 
 from __future__ import annotations
@@ -52,11 +52,14 @@ class Conversation:
     Attributes:
         messages: at least one of the user's, and one of the assistant's at the end.
         place: where it comes from, `FILE:LINE` or an address.
+        group: examples that were made of the same one have the same; of these none is learned when
+            another is measured with.
     """
 
     messages: tuple[Message, ...]
     place: str = ""
     readers: frozenset[Principal] = _PUBLIC
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class Text:
     text: str
     place: str = ""
     readers: frozenset[Principal] = _PUBLIC
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class Pair:
     rejected: str
     place: str = ""
     readers: frozenset[Principal] = _PUBLIC
+    group: str = ""
 
 
 Example: TypeAlias = "Conversation | Text | Pair"
@@ -117,6 +122,8 @@ def as_json(example: Example) -> dict[str, Any]:
             }
     if example.readers != _PUBLIC:
         found["readers"] = sorted(example.readers)
+    if example.group:
+        found["group"] = example.group
     return found
 
 
@@ -139,6 +146,7 @@ def parse(row: Any, place: str) -> Example:
     if not isinstance(row, dict):
         raise ValueError("is no object")
     readers = _readers(row.get("readers", [EVERYONE]))
+    group = str(row.get("group") or "")
     if "chosen" in row and "rejected" in row:
         return Pair(
             messages=_asked(row.get("prompt", row.get("question"))),
@@ -146,13 +154,15 @@ def parse(row: Any, place: str) -> Example:
             rejected=_answered(row["rejected"]),
             place=place,
             readers=readers,
+            group=group,
         )
     if messages := _messages(row):
-        return Conversation(messages=messages, place=place, readers=readers)
+        return Conversation(messages=messages, place=place, readers=readers, group=group)
     if "text" in row:
         title = row.get("title") or ""
         text = _text(row["text"], "text")
-        return Text(text=f"{title}\n\n{text}" if title else text, place=place, readers=readers)
+        text = f"{title}\n\n{text}" if title else text
+        return Text(text=text, place=place, readers=readers, group=group)
     raise ValueError(f"has none of {_KNOWN}")
 
 
