@@ -22,6 +22,7 @@ from bot.errors import NotFound, UsageError
 from bot.indexing import versions
 from bot.machinery import Limits, Machinery
 from bot.plugins import Kind, Plugins
+from bot.spending import Budget, Spending
 from bot.text import storable
 from bot.turn import (
     NOTHING,
@@ -71,6 +72,7 @@ class Bot:
         self.home = home(settings, environ)
         self.plugins.remember(self.home)
         self.database = database or database_of(settings, self.home)
+        self.spending = Spending(self.database, Budget(**dict(settings.budget)))
         self._closing = AsyncExitStack()
         self._opened: tuple[Checked, Components] | None = None
 
@@ -90,7 +92,9 @@ class Bot:
 
     async def __aenter__(self) -> Self:
         checked = self.check()
-        components = Components(self.plugins, checked, self.home, self.database, self._limits)
+        components = Components(
+            self.plugins, checked, self.home, self.database, self._limits, self.spending
+        )
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.database.close)
             await self.database.open()
@@ -158,6 +162,7 @@ class Bot:
             conversation=conversation,
             filters=filters,
             turn_id=turn_id,
+            author=author,
             attempt=attempt,
         )
         async with aclosing(Run(self._machinery(), turn, author).events()) as events:
@@ -210,6 +215,7 @@ class Bot:
         k: int | None = None,
         index: IndexVersion | None = None,
         turn_id: str = "",
+        author: str = "",
         attempt: int = 1,
     ) -> Turn:
         """Make the turn that answers a question."""
@@ -238,6 +244,7 @@ class Bot:
             sources=chosen.sources,
             # Without a source there is nothing to find; what was removed is not found either.
             index=(index or await versions.live(self.database)) if chosen.sources else None,
+            author=author,
             attempt=attempt,
         )
 
@@ -365,6 +372,7 @@ class Bot:
             resolve=self._components.named,
             embed=self._components.embed,
             limits=self._limits,
+            may_receive=self._components.may_receive,
         )
 
     def _askers(self, assistant: str) -> frozenset[Principal]:

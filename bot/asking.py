@@ -6,6 +6,7 @@ wraps a generator or searches once more.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
@@ -13,8 +14,8 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
-from bot import dispatch, prompt, ranking
-from bot.errors import GenerationError, HookFailed, PluginError
+from bot import dispatch, leaving, prompt, ranking
+from bot.errors import GenerationError, HookFailed, MayNotReceive, OverBudget, PluginError
 from bot.machinery import Machinery
 from bot.plugins import Kind
 from bot.turn import Delta, Passage, Prompt, Turn
@@ -47,13 +48,7 @@ async def retrieve(
             names[await resolve(machinery, "retriever", name)] = name
         except Exception as error:
             left_out(f"retriever:{name}", dispatch.describe(error))
-    results = await dispatch.gather(
-        machinery.manager,
-        "bot_retrieve",
-        only=names,
-        timeout=machinery.limits.retrieve,
-        turn=turn,
-    )
+    results = await _asked_of(machinery, turn, names, left_out)
     results = [checked(result, "bot_retrieve", is_passage) for result in results]
     for result in results:
         if result.error is not None:
@@ -62,6 +57,33 @@ async def retrieve(
     if not found and turn.assistant.retrievers:
         raise GenerationError("None of the assistant's retrievers gave a result.")
     return found
+
+
+async def _asked_of(
+    machinery: Machinery, turn: Turn, names: Mapping[str, str], left_out: LeftOut
+) -> list[dispatch.Result]:
+    """Ask retrievers at once, each with as much of the turn as it may receive."""
+    groups: dict[leaving.MayReceive, set[str]] = {}
+    for name in names:
+        groups.setdefault(machinery.may_receive(name), set()).add(name)
+    for name in groups.pop("nothing", ()):
+        try:
+            leaving.check(name, "nothing")
+        except MayNotReceive as error:
+            left_out(name, str(error))
+    gathered = await asyncio.gather(
+        *(
+            dispatch.gather(
+                machinery.manager,
+                "bot_retrieve",
+                only=only,
+                timeout=machinery.limits.retrieve,
+                turn=leaving.narrowed(turn, may_receive),
+            )
+            for may_receive, only in groups.items()
+        )
+    )
+    return [result for results in gathered for result in results]
 
 
 async def rank(
@@ -116,6 +138,11 @@ class Generator:
         self._with = machinery
         self._plugin = plugin
 
+    @property
+    def may_receive(self) -> leaving.MayReceive:
+        """How much it may be given, with the generators that it asks in its turn."""
+        return self._with.may_receive(self._plugin)
+
     async def context_limit(self) -> int | None:
         """Tokens that it reads and writes at once; None for no limit."""
         limit = await self._first("bot_context_limit")
@@ -132,8 +159,11 @@ class Generator:
         Raises:
             GenerationError: it writes nothing, or something else.
             HookFailed: it raised or hung.
+            MayNotReceive: the prompt holds what may not leave this machine; nothing was sent.
             PluginError: it asks itself, directly or through others.
         """
+        leaving.check(self._plugin, self.may_receive, asked)
+        turn = leaving.narrowed(turn, self.may_receive)
         found = dispatch.implementations(self._with.manager, "bot_generate", {self._plugin})
         if not found:
             raise GenerationError(
@@ -181,6 +211,20 @@ async def generator(machinery: Machinery, name: str) -> Generator:
         PluginError: there is none by that name, or it cannot be made.
     """
     return Generator(machinery, await resolve(machinery, "generator", name))
+
+
+async def answer(generator: Generator, turn: Turn, asked: Prompt) -> AsyncGenerator[Delta]:
+    """Stream what a generator writes; a budget that is used up is told as a refusal."""
+    said = False
+    try:
+        async with aclosing(generator.deltas(turn, asked)) as deltas:
+            async for delta in deltas:
+                said = said or bool(delta.text.strip())
+                yield delta
+    except HookFailed as failure:
+        if said or not isinstance(failure.__cause__, OverBudget):
+            raise
+        yield Delta(text=str(failure.__cause__), verbatim=True, refusal=True)
 
 
 def _delta(item: object) -> Delta:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from bot import asking, dispatch
+from bot import asking, dispatch, leaving
 from bot.database import Database
 from bot.document import IndexVersion, Purpose, Vectors
 from bot.errors import BotError, EmbeddingError, PluginError, UsageError
 from bot.machinery import Limits, Machinery
 from bot.plugins import Context, Kind, Plugins
+from bot.spending import Spending
 from bot.turn import NOTHING
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Components:
         checked: the validated tables of `bot.toml`.
         home, database: what components may use of the bot, see `bot.plugins.Context`.
         limits: how long a component that asks another one waits.
+        spending: keeps the account of what costs money.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Components:
         home: Path,
         database: Database,
         limits: Limits | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._plugins = plugins
         self._checked = checked
@@ -54,6 +57,7 @@ class Components:
             database=database,
             resolve=self.named,
             limits=limits or Limits(),
+            may_receive=self.may_receive,
         )
         self._context = Context(
             home=home,
@@ -61,8 +65,10 @@ class Components:
             embed=self.embed,
             generator=partial(asking.generator, machinery),
             search=partial(asking.search, machinery),
+            spending=spending,
         )
         self._closing = AsyncExitStack()
+        self._receives: dict[str, leaving.MayReceive] = {}
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def aclose(self) -> None:
@@ -147,18 +153,44 @@ class Components:
                     _call, factory=factory.make, name=name, options=options, context=self._context
                 )
                 owner = self._plugins.offered_by(kind, type_)
+                self._receives[registered] = self._may_receive(kind, name, options)
                 self._plugins.register(made, registered, owner=owner)
                 if (close := getattr(made, "aclose", None)) is not None:
                     self._closing.push_async_callback(_close, registered, close)
         return registered
 
-    async def embed(self, texts: Sequence[str], purpose: Purpose, version: IndexVersion) -> Vectors:
+    def may_receive(self, plugin: str) -> leaving.MayReceive:
+        """How much a component may be given, by its plugin name."""
+        return self._receives.get(plugin, "all")
+
+    def _may_receive(self, kind: Kind, name: str, options: object) -> leaving.MayReceive:
+        if kind != "generator":
+            return leaving.allowed(options)
+        tables = {n: table for (k, n), table in self._checked.options.items() if k == kind}
+        return leaving.of_table({**tables, name: options}, name)
+
+    async def embed(
+        self,
+        texts: Sequence[str],
+        purpose: Purpose,
+        version: IndexVersion,
+        *,
+        public: bool | None = None,
+    ) -> Vectors:
         """Embed texts with the embedder that a version was built with.
 
         Raises:
-            EmbeddingError: the embedder failed.
+            EmbeddingError: the embedder failed, or may not receive the texts.
         """
         name = await self.stored("embedder", version.settings["embedder"])
+        everyones = purpose == "query" if public is None else public
+        if (may_receive := self.may_receive(name)) == "nothing" or (
+            may_receive == "public" and not everyones
+        ):
+            raise EmbeddingError(
+                f"{name} sends text to another host and may receive {may_receive!r}, which this "
+                "is more than; see `may_receive` in its table of bot.toml."
+            )
         vectors, failures = await dispatch.first(
             self._plugins.manager,
             "bot_embed",

@@ -23,6 +23,7 @@ from bot import (
     dispatch,
     followup,
     glossary,
+    leaving,
     prompt,
     ranking,
     record,
@@ -38,6 +39,7 @@ from bot.machinery import Machinery as Machinery
 from bot.phrases import phrases, refusal
 from bot.routes import Routes
 from bot.turn import (
+    EVERYONE,
     Answer,
     Delta,
     Event,
@@ -80,6 +82,7 @@ class Run:
         self._refused = False
         self._reasoning = ""
         self._generator = turn.assistant.generator
+        self._readers = frozenset({EVERYONE})
         self._said = CitationStream(())
         self._links = LinkStream()
         self._begun = time.perf_counter()
@@ -127,7 +130,7 @@ class Run:
 
     async def _quote(self, approved: Curated) -> AsyncGenerator[Event]:
         """Say an approved answer, and that it is one."""
-        self._generator = CURATED
+        self._generator, self._readers = CURATED, approved.readers
         await self._tell("bot_turn_started", turn=self.turn)
         yield Status("Answering")
         note = phrases(self.turn.question).approved.format(question=approved.question)
@@ -184,17 +187,20 @@ class Run:
             yield TextDelta(self._said.feed(said, verbatim=True))
             return
         generator = await asking.generator(self._with, assistant.generator)
+        turn = leaving.narrowed(self.turn, generator.may_receive)
+        passages, kept_back = leaving.kept(passages, turn)
+        self._notices += kept_back
         async with self._step("prompt"):
             limit, count = await generator.context_limit(), generator.count_tokens
-            passages = await whole.widened(self._with.database, self.turn, passages, limit, count)
-            asked = await prompt.build(self.turn, passages, limit, count)
+            passages = await whole.widened(self._with.database, turn, passages, limit, count)
+            asked = await prompt.build(turn, passages, limit, count)
         self._said = CitationStream(asked.passages)
         told = [one.text for one in self.turn.conversation.history]
         self._links = LinkStream([*told, self.turn.question, assistant.instructions])
         self._links.add(_linked(asked.passages))
         yield Status("Answering", tuple(asked.passages))
         async with self._step("generate"):
-            async with aclosing(generator.deltas(self.turn, asked)) as deltas:
+            async with aclosing(asking.answer(generator, self.turn, asked)) as deltas:
                 async for delta in deltas:
                     if self._routes.take(delta):
                         yield Status("Asking another generator")
@@ -298,6 +304,7 @@ class Run:
             reasoning=self._reasoning.strip(),
             routes=self._routes.end(),
             doubts=self._doubts,
+            readers=self._readers,
         )
         recorded = asyncio.ensure_future(self._record(recording, answer))
         try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from bot.database import Database, load_queries
-from bot.errors import NotFound
+from bot.errors import EmbeddingError, NotFound
 from bot.similarity import same, shared
 from bot.turn import EVERYONE, Principal, Turn
 
@@ -129,18 +129,39 @@ async def find(database: Database, turn: Turn, embed: Embed) -> Curated | None:
     if turn.index is not None:
         vectors = {row[0]: row[5] for row in rows}
         missing = [one for one in permitted if vectors[one.id] is None]
-        texts = [turn.question, *(one.question for one in missing)]
-        asked, *made = await embed(texts, "query", turn.index)
+        missing, (asked, *made) = await _embedded(embed, turn, turn.index, missing)
         for one, vector in zip(missing, made, strict=True):
             vectors[one.id] = vector.astype("<f4").tobytes()
         await _keep(database, turn.index, {one.id: vectors[one.id] for one in missing})
-        cosines = _cosines(asked, [vectors[one.id] for one in permitted])
+        compared = [one.id for one in permitted if vectors[one.id] is not None]
+        near = _cosines(asked, [vectors[one] for one in compared])
+        by_id = dict(zip(compared, near, strict=True))
+        cosines = [by_id.get(one.id) for one in permitted]
     fitting = [
         (shared(turn.question, one.question), cosine or 0.0, one)
         for one, cosine in zip(permitted, cosines, strict=True)
         if same(turn.question, one.question, cosine)
     ]
     return max(fitting, key=lambda one: one[:2])[2] if fitting else None
+
+
+async def _embedded(
+    embed: Embed, turn: Turn, version: IndexVersion, missing: list[Curated]
+) -> tuple[list[Curated], Any]:
+    """Embed the turn's question and those that lack a vector; which of them may be, and vectors.
+
+    What an embedder on another host may not receive is compared by its words alone.
+    """
+    public = [one for one in missing if EVERYONE in one.readers]
+    texts = [turn.question, *(one.question for one in missing)]
+    try:
+        everyones = len(public) == len(missing)
+        return missing, await embed(texts, "query", version, public=everyones)
+    except EmbeddingError:
+        if everyones:
+            raise
+    texts = [turn.question, *(one.question for one in public)]
+    return public, await embed(texts, "query", version, public=True)
 
 
 async def _keep(database: Database, version: IndexVersion, vectors: dict[int, bytes]) -> None:
@@ -155,6 +176,8 @@ async def _keep(database: Database, version: IndexVersion, vectors: dict[int, by
 def _cosines(asked: NDArray[np.float32], vectors: Sequence[bytes]) -> list[float]:
     import numpy as np
 
+    if not vectors:
+        return []
     stacked = np.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1)
     cosines: list[float] = (stacked @ asked).tolist()
     return cosines

@@ -104,5 +104,20 @@ class GenerationError(BotError):
     """The generator failed before it had finished its answer."""
 
 
+class Declined(GenerationError):
+    """A generator was not asked; its sentence is for the person who asked, who may ask otherwise.
+
+    Nothing was sent and nothing was said when it is raised, so another generator may answer.
+    """
+
+
+class MayNotReceive(Declined):
+    """Text may not leave this machine; see `may_receive` of the component in bot.toml."""
+
+
+class OverBudget(Declined):
+    """The budget is used up; see `[budget]` in bot.toml, or wait until it begins anew."""
+
+
 class NotFound(BotError):
     """There is nothing by this name; list what exists with the command's `list`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pluggy
 
 from bot.database import Database
+from bot.leaving import MayReceive
 from bot.plugins import Embed, Kind
 
 
@@ -28,6 +29,10 @@ class Limits:
     question: int = 8_000
 
 
+def _everything(_: str) -> MayReceive:
+    return "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machinery:
     """What the loop works with.
@@ -36,6 +41,7 @@ class Machinery:
         resolve: makes the component of a kind and name, and returns its plugin name. It raises
             a `BotError` when there is none.
         embed: compares questions with those that have a curated answer; without it none is said.
+        may_receive: how much the component behind a plugin name may be given.
     """
 
     manager: pluggy.PluginManager
@@ -43,3 +49,4 @@ class Machinery:
     resolve: Callable[[Kind, str], Awaitable[str]]
     embed: Embed | None = None
     limits: Limits = Limits()
+    may_receive: Callable[[str], MayReceive] = _everything

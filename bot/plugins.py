@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bot.asking import Generator
     from bot.database import Database
     from bot.document import IndexVersion, Purpose, Vectors
+    from bot.spending import Spending
     from bot.turn import Passage, Turn
 
 log = logging.getLogger(__name__)
@@ -39,10 +40,19 @@ IMPORT_TIMEOUT = 10.0  # seconds for one plugin's import
 
 
 class Embed(Protocol):
-    """Embed texts with the embedder that an index version was built with."""
+    """Embed texts with the embedder that an index version was built with.
+
+    `public` tells whether everyone may read the texts, for an embedder on another host; unless
+    given, a query is public and a document is not. What it may not receive is an EmbeddingError.
+    """
 
     async def __call__(
-        self, texts: Sequence[str], purpose: Purpose, version: IndexVersion
+        self,
+        texts: Sequence[str],
+        purpose: Purpose,
+        version: IndexVersion,
+        *,
+        public: bool | None = None,
     ) -> Vectors: ...
 
 
@@ -60,6 +70,7 @@ class Context:
         embed: turns texts into vectors that fit an index version.
         generator: makes another generator of bot.toml, by name, for one that wraps it.
         search: what the turn's retrievers find for `turn.queries`, and the asker may read.
+        spending: reserves and settles what an answer costs; None without a bot.
     """
 
     home: Path
@@ -67,6 +78,7 @@ class Context:
     embed: Embed
     generator: Callable[[str], Awaitable[Generator]] = _alone
     search: Callable[[Turn], Awaitable[list[Passage]]] = _alone
+    spending: Spending | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ async def finish(database: Database, turn: Turn, answer: Answer) -> None:
                 "notices": [cleaned(notice) for notice in answer.notices],
                 "error": cleaned(answer.error),
                 "citations": Jsonb(citations),
+                "readers": sorted(answer.readers),
             },
         )
 
@@ -97,8 +98,8 @@ async def history(
             QUERIES["history"], {**arguments, "principals": list(principals)}
         )
         return tuple(
-            Message(role=role, text=text, author=author, at=at)
-            for role, text, author, at in await cursor.fetchall()
+            Message(role=role, text=text, author=author, at=at, public=public)
+            for role, text, author, at, public in await cursor.fetchall()
         )
 
 

@@ -34,12 +34,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One utterance in a conversation."""
+    """One utterance in a conversation.
+
+    Attributes:
+        public: False for an answer that is derived from what not everyone may read.
+    """
 
     role: Literal["user", "assistant"]
     text: str
     author: str = ""
     at: datetime | None = None
+    public: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +113,7 @@ class Turn:
         principals: who asks; a passage is theirs to read when its readers meet this set.
         sources: names of the sources to search; empty means every source.
         index: the index version to search, resolved by the core; None when nothing is indexed.
+        author: who asks, as the channel names them; empty when it does not say.
         attempt: 1 for the first try; a retry after a crash counts on.
         trace: takes the times of a retriever's own steps, when somebody asked for an explanation.
     """
@@ -124,6 +130,7 @@ class Turn:
     principals: frozenset[Principal] = frozenset({EVERYONE})
     sources: frozenset[str] = frozenset()
     index: IndexVersion | None = None
+    author: str = ""
     attempt: int = 1
     trace: Trace | None = None
 
@@ -167,6 +174,7 @@ class Prompt:
         question: the question as the person wrote it.
         queries: the question made standalone, and its variants.
         glossary: see `Turn.glossary`.
+        public: False when the messages hold, beside the passages, what not everyone may read.
     """
 
     messages: tuple[tuple[Literal["system", "user", "assistant"], str], ...]
@@ -176,6 +184,7 @@ class Prompt:
     glossary: tuple[tuple[str, ...], ...] = ()
     instructions: str = ""
     without_sources: Literal["refuse", "answer_labelled"] = "refuse"
+    public: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +255,21 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
+    """How likely a model goes on with a text.
+
+    Attributes:
+        logprob: natural logarithm of the text's probability.
+        tokens: that were counted; the first one of a document is not, where nothing precedes it.
+        greedy: the model would have chosen exactly these tokens.
+    """
+
+    logprob: float
+    tokens: int
+    greedy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
     """A marker in an answer and the passage it stands for; `quote` is verbatim from it."""
 
@@ -271,6 +295,7 @@ class Answer:
         reasoning: how the model came to it; no part of the answer, and not recorded.
         routes: the generators that were asked, in this order, when one has chosen among others.
         doubts: how many of its claims their sources do not support; None when nobody looked.
+        readers: who may read it, as far as its citations do not say so already.
     """
 
     turn: str
@@ -285,6 +310,7 @@ class Answer:
     reasoning: str = ""
     routes: tuple[Route, ...] = ()
     doubts: int | None = None
+    readers: frozenset[Principal] = frozenset({EVERYONE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

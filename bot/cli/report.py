@@ -46,3 +46,29 @@ async def unanswered(session: Session, days: int, as_json: bool) -> int:
     ]
     print_rows(rows, as_json=as_json, empty=f"Nothing was refused in the last {days} days.")
     return 0
+
+
+@command.command(epilog="Example: bot report cost --by assistant --days 7")
+@click.option("--by", default="person", show_default=True,
+              type=click.Choice(["person", "assistant", "generator", "turn", "day"]),
+              help="What to add up for.")  # fmt: skip
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1),
+              help="How far back to look.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@asynchronous
+async def cost(session: Session, by: str, days: int, as_json: bool) -> int:
+    """List what models have cost, the dearest first.
+
+    Only models that have prices in bot.toml are listed, in the currency of these prices.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from bot.cli.output import print_rows
+
+    since = datetime.now(UTC) - timedelta(days=days)
+    async with session.bot() as bot:
+        rows = await bot.spending.report(since, by)  # type: ignore[arg-type]  # click has checked it
+    named = [{**row, "name": row["name"] or "(unnamed)"} for row in rows]
+    listed = [{by: row.pop("name"), **row} for row in named]
+    print_rows(listed, as_json=as_json, empty=f"Nothing was spent in the last {days} days.")
+    return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import pluggy
@@ -12,9 +12,13 @@ from bot import dispatch
 from bot.document import Document, IndexVersion, Piece, Vectors
 from bot.errors import EmbeddingError, IndexingError
 from bot.indexing.ledger import Cut
+from bot.leaving import MayReceive
 from bot.plugins import Kind
+from bot.turn import EVERYONE
 
 BATCH = 256  # texts embedded in one call: enough to sort by length, few enough to stop soon
+
+KEPT = "not everyone may read it, and its embedder may receive only what is public"
 
 ENOUGH = 4  # failures in one batch after which the embedder itself is looked at
 PROBE = Document(key="probe", text="A sentence that every embedder can embed.")
@@ -32,12 +36,14 @@ class Builder:
 
     Attributes:
         embedder, splitter: plugin names of the components that the version was built with.
+        may_receive: how much the embedder may be given.
     """
 
     manager: pluggy.PluginManager
     version: IndexVersion
     embedder: str
     splitter: str
+    may_receive: MayReceive = "all"
 
     async def build(
         self,
@@ -157,6 +163,12 @@ async def build_apart(
     Raises:
         IndexingError, EmbeddingError: even a plain sentence cannot be: no document is to blame.
     """
+    if builder.may_receive == "public":
+        leaving = [EVERYONE in (one.readers or ()) for one in documents]
+        public = [one for one, leaves in zip(documents, leaving, strict=True) if leaves]
+        open_ = replace(builder, may_receive="all")
+        built = iter(await build_apart(open_, public, embedded, memory))
+        return [next(built) if leaves else KEPT for leaves in leaving]
     failures = 0
 
     async def build(some: Sequence[Document]) -> list[list[Cut] | str]:
@@ -184,14 +196,17 @@ async def builders(
     manager: pluggy.PluginManager,
     versions: Sequence[IndexVersion],
     resolve: Callable[[Kind, Mapping[str, Any]], Awaitable[str]],
+    may_receive: Callable[[str], MayReceive] = lambda _: "all",
 ) -> list[Builder]:
     """Make a builder for each version, from the settings that the version owns.
 
     Args:
         resolve: makes a component of a kind from stored settings and returns its plugin name.
+        may_receive: how much the component behind a plugin name may be given.
 
     Raises:
-        EmbeddingError: the embedder is not the one that the version was built with.
+        EmbeddingError: the embedder is not the one that the version was built with, or it may
+            receive nothing.
     """
     made: list[Builder] = []
     for version in versions:
@@ -206,5 +221,10 @@ async def builders(
                 f"({version.settings['embedder']['identity']}, here is {found}); their vectors do "
                 "not mix. Go back to that one in [index], or index into a new database."
             )
-        made.append(Builder(manager, version, embedder, splitter))
+        if may_receive(embedder) == "nothing":
+            raise EmbeddingError(
+                f"{embedder} sends text to another host and may receive nothing; write "
+                '`may_receive = "public"` or `"all"` into its table of bot.toml.'
+            )
+        made.append(Builder(manager, version, embedder, splitter, may_receive(embedder)))
     return made

@@ -109,7 +109,9 @@ class Indexer:
             EmbeddingError: an embedder is not the one that a version was built with.
         """
         await self.prepare()
-        return await building.builders(self._manager, wanted, self._components.stored)
+        return await building.builders(
+            self._manager, wanted, self._components.stored, self._components.may_receive
+        )
 
     async def _current(self) -> list[building.Builder]:
         """Make the builders of the versions that a sync fills, as there are now.

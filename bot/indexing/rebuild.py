@@ -155,6 +155,7 @@ def _whole(row: Sequence[Any]) -> Whole:
         format=format_,
         passage_id=passage_id,
         metadata=metadata,
+        readers=frozenset(readers),
     )
     return Whole(id_, source, document, readers, bytes(digest))
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -262,7 +263,10 @@ class Sync:
                 for position, (_, digest, known) in enumerate(pending)
                 if known is None or known.content_hash != digest or version not in known.held
             ]
-            documents = [pending[position][0] for position in lacking]
+            documents = [
+                replace(one, readers=self._readers(one))
+                for one in (pending[position][0] for position in lacking)
+            ]
             try:
                 built = await build_apart(builder, documents, self._embedded, memory)
             except (IndexingError, EmbeddingError) as error:

@@ -64,7 +64,7 @@ with said as (
             || jsonb_build_object('record', round(%(waited)s::numeric
                 + 1000 * extract(epoch from clock_timestamp() - statement_timestamp()), 3)),
         usage = %(usage)s, routes = %(routes)s, doubts = %(doubts)s, notices = %(notices)s,
-        error = %(error)s, finished_at = clock_timestamp()
+        readers = %(readers)s, error = %(error)s, finished_at = clock_timestamp()
     from said where turn.id = %(turn)s
 )
 insert into citation
@@ -77,15 +77,22 @@ from said, jsonb_to_recordset(%(citations)s) as c
 
 -- name: history
 -- What was said in a conversation, the newest messages, oldest first; without failures, and
--- without answers that cite what the asker may not read.
-select role, text, author, created_at from (
-    select m.id, m.role, m.text, m.author, m.created_at
-    from message m join conversation c on c.id = m.conversation_id
+-- without answers that the asker may not read, or that cite what they may not read. Of each
+-- whether everyone might read it.
+select role, text, author, created_at, public from (
+    select m.id, m.role, m.text, m.author, m.created_at,
+        coalesce('everyone' = any(t.readers), true) and not exists (
+            select from citation i where i.turn_id = t.id and not 'everyone' = any(i.readers)
+        ) as public
+    from message m
+    join conversation c on c.id = m.conversation_id
+    left join turn t on t.answer_id = m.id
     where c.channel = %(channel)s and c.key = %(key)s and m.text <> ''
         and m.id < coalesce((select question_id from turn where id = %(turn)s), m.id + 1)
+        and coalesce(t.readers && %(principals)s::text[], true)
         and not exists (
-            select from turn t join citation i on i.turn_id = t.id
-            where t.answer_id = m.id and not i.readers && %(principals)s::text[])
+            select from citation i
+            where i.turn_id = t.id and not i.readers && %(principals)s::text[])
     order by m.id desc limit %(limit)s
 ) newest order by id
 

@@ -8,6 +8,7 @@ from bot.settings.checking import Checked, check
 from bot.settings.editing import add_source, remove_source, switch_plugin
 from bot.settings.model import (
     AssistantSettings,
+    BudgetSettings,
     ComponentTable,
     ConversationsSettings,
     IndexSettings,
@@ -23,6 +24,7 @@ from bot.settings.showing import dump, json_schema
 
 __all__ = [
     "AssistantSettings",
+    "BudgetSettings",
     "Checked",
     "ComponentTable",
     "ConversationsSettings",

@@ -222,6 +222,26 @@ def _limits_schema(source: Any, handler: Any) -> core_schema.CoreSchema:
     )
 
 
+Money = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class BudgetSettings(BaseModel):
+    """`[budget]`: what remote models may cost, in the currency of their prices."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: Money | None = Field(
+        default=None, description="What one answer may cost at most; no limit, unless given."
+    )
+    person_day: Money | None = Field(
+        default=None, description="... all answers to one person on one day, in UTC."
+    )
+    assistant_month: Money | None = Field(
+        default=None, description="... all answers of one assistant in a month."
+    )
+    month: Money | None = Field(default=None, description="... all answers in a month.")
+
+
 _URL_SCHEMA = {"anyOf": [{"type": "string"}, reference_schema("env"), reference_schema("file")]}
 
 
@@ -262,6 +282,10 @@ class Settings(BaseModel):
     )
     limits: Annotated[Limits, GetPydanticSchema(_limits_schema)] = Field(
         default=Limits(), description="How long a turn waits, and how much it takes."
+    )
+
+    budget: BudgetSettings = Field(
+        default=BudgetSettings(), description="What remote models may cost."
     )
 
     _origin: Origin = PrivateAttr(default_factory=Origin)

@@ -29,7 +29,7 @@ class Embedder:
         self.cosine = cosine
         self.texts = []
 
-    async def __call__(self, texts, purpose, version):
+    async def __call__(self, texts, purpose, version, *, public):
         assert purpose == "query"
         self.texts += texts
         far = [self.cosine, np.sqrt(1 - self.cosine**2)]
@@ -206,7 +206,7 @@ async def test_a_question_about_some_documents_is_answered_from_them(database, r
 async def test_when_the_comparison_fails_the_sources_still_answer(database, room):
     await curated.put(database, PAYDAY)
 
-    async def broken(texts, purpose, version):
+    async def broken(texts, purpose, version, *, public):
         raise RuntimeError("no model")
 
     answer = await room("When is payday?", embed=broken)

@@ -29,6 +29,7 @@ KEYED = {
     "`[conversations]`": configuration.ConversationsSettings,
     "`[plugins]`": configuration.PluginsSettings,
     "`[limits]`": configuration.LimitsSettings,
+    "`[budget]`": configuration.BudgetSettings,
 }
 FIELDS = [
     (heading, name, model.model_fields[name])

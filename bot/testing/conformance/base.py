@@ -181,7 +181,9 @@ class Conformance:
                     await dispatch.within(close(), PATIENCE)
 
 
-async def _no_embedder(texts: object, purpose: Purpose, version: IndexVersion) -> Vectors:
+async def _no_embedder(
+    texts: object, purpose: Purpose, version: IndexVersion, *, public: bool | None = None
+) -> Vectors:
     raise EmbeddingError("This suite has no embedder; override `context` to give one.")
 
 

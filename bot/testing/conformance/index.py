@@ -255,7 +255,9 @@ class IndexConformance(RetrieverConformance):
         return len(await self.ask(subject, self.question, k=50))
 
 
-async def _embed(texts: Sequence[str], purpose: Purpose, version: IndexVersion) -> Vectors:
+async def _embed(
+    texts: Sequence[str], purpose: Purpose, version: IndexVersion, *, public: bool | None = None
+) -> Vectors:
     import numpy as np
 
     return np.stack([embed(text) for text in texts]) if texts else np.empty((0, DIMENSIONS), "f4")
