@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot import Component, Context, hookimpl
 from bot_router.settings import RouterSettings
+
+if TYPE_CHECKING:
+    import click
 
 
 def make(name: str, settings: Any, context: Context) -> object:
@@ -17,3 +20,10 @@ def make(name: str, settings: Any, context: Context) -> object:
 @hookimpl
 def bot_components() -> list[Component]:
     return [Component(kind="generator", type="router", settings=RouterSettings, make=make)]
+
+
+@hookimpl
+def bot_commands(cli: click.Group) -> None:
+    from bot_router.commands import router
+
+    cli.add_command(router)

@@ -27,8 +27,8 @@ class Router:
     """Chooses between the two generators that the settings name."""
 
     def __init__(self, settings: RouterSettings, context: Context) -> None:
-        self._settings = settings
-        self._ask = context.generator
+        self.settings = settings
+        self.ask: Ask = context.generator
 
     @hookimpl
     async def bot_context_limit(self) -> int | None:
@@ -47,17 +47,25 @@ class Router:
     @hookimpl
     async def bot_generate(self, turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:
         """Stream the answer of whoever is to give it."""
-        answering = Answering(self._settings, self._ask, turn, prompt)
+        answering = Answering(self, turn, prompt)
         async with aclosing(answering.deltas()) as deltas:
             async for delta in deltas:
                 yield delta
 
+    def legs(self) -> tuple[Leg, Leg]:
+        """The two of them, to be asked once."""
+        longest = self.settings.longest
+        return (
+            Leg(self.settings.small, None, longest),
+            Leg(self.settings.large, self.settings.patience, longest),
+        )
+
     async def _tightest(self) -> tuple[Generator | None, int | None]:
         """The generator with the smaller limit; one that cannot be made is left out."""
         found: list[tuple[int, Generator]] = []
-        for name in (self._settings.small, self._settings.large):
+        for name in (self.settings.small, self.settings.large):
             with suppress(BotError, TimeoutError):
-                generator = await self._ask(name)
+                generator = await self.ask(name)
                 if (limit := await generator.context_limit()) is not None:
                     found.append((limit, generator))
         if not found:
@@ -69,9 +77,9 @@ class Router:
 class Answering:
     """One turn's answer, from one of the two or from both."""
 
-    def __init__(self, settings: RouterSettings, ask: Ask, turn: Turn, asked: Prompt) -> None:
-        self._settings = settings
-        self._ask = ask
+    def __init__(self, router: Router, turn: Turn, asked: Prompt) -> None:
+        self._router = router
+        self._settings = router.settings
         self._turn = turn
         self._prompt = asked
         self._words = words(turn.question)
@@ -100,7 +108,7 @@ class Answering:
 
     async def _large_first(self, because: Route) -> AsyncGenerator[Delta]:
         """The large one, and when it fails the small one."""
-        small, large = self._legs()
+        small, large = self._router.legs()
         yield Delta(route=because)
         try:
             async for delta in self._spoken(large):
@@ -119,7 +127,7 @@ class Answering:
 
     async def _small_first(self, because: Route) -> AsyncGenerator[Delta]:
         """The small one, and the large one when it fails or its answer is weak."""
-        small, large = self._legs()
+        small, large = self._router.legs()
         draft = Draft(small, self._settings)
         problem: Failed | None = None
         yield Delta(route=because)
@@ -169,7 +177,7 @@ class Answering:
         begun = not (between and self._shown)
         found: tuple[Passage, ...] = ()
         try:
-            async with aclosing(leg.deltas(self._ask, self._turn, self._prompt)) as deltas:
+            async with aclosing(leg.deltas(self._router.ask, self._turn, self._prompt)) as deltas:
                 async for delta in deltas:
                     found += delta.passages
                     if delta.text.strip() and not begun:
@@ -189,13 +197,6 @@ class Answering:
             refused=small.refused,
         )
         return signals.weakness(self._settings.weak, said)
-
-    def _legs(self) -> tuple[Leg, Leg]:
-        longest = self._settings.longest
-        return (
-            Leg(self._settings.small, None, longest),
-            Leg(self._settings.large, self._settings.patience, longest),
-        )
 
     def _between(self, leg: Leg, told: str) -> Delta:
         fence = "\n```" if len(_FENCE.findall(self._shown)) % 2 else ""

@@ -67,12 +67,16 @@ class Weak(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    refusal: StrictBool = Field(True, description="When it refuses, or says that it cannot tell.")
+    refusal: StrictBool = Field(
+        default=True, description="When it refuses, or says that it cannot tell."
+    )
     supported: Share = Field(
-        0.5, description="When fewer of its sentences than this share have their passages behind."
+        default=0.5,
+        description="When fewer of its sentences than this share have their passages behind.",
     )
     probability: Share = Field(
-        0.0, description="When its tokens are less probable on average, where the model tells."
+        default=0.0,
+        description="When its tokens are less probable on average, where the model tells.",
     )
 
 

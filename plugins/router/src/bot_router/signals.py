@@ -15,6 +15,7 @@ from bot_router.settings import RouterSettings, Rule, Size, Weak
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _MARKERS = re.compile(r"(?:\s*\[\d{1,3}\])+")
+_NUMBER = re.compile(r"\d+")
 _BEHIND = re.compile(r"([.!?。！？]+)((?:\s*\[\d{1,3}\])+)")  # markers after the full stop
 _SHORT = 3  # words; a shorter sentence says too little to be looked up
 # What models say that were told to say so when the sources do not hold the answer.
@@ -84,12 +85,13 @@ class Said:
 def chosen(settings: RouterSettings, asked: Asked) -> tuple[Size, str]:
     """Who answers a question, and the rule that says so; empty when none does."""
     for number, rule in enumerate(settings.rules, 1):
-        if _fits(rule, asked):
+        if fits(rule, asked):
             return rule.use, rule.name or f"rule {number}"
     return settings.start, ""
 
 
-def _fits(rule: Rule, asked: Asked) -> bool:
+def fits(rule: Rule, asked: Asked) -> bool:
+    """Whether all that a rule asks for is so."""
     ranges = ((rule.words, asked.words), (rule.score, asked.score), (rule.passages, asked.passages))
     return (
         all(range_ is None or range_.holds(value) for range_, value in ranges)
@@ -110,6 +112,11 @@ def refuses(text: str) -> bool:
     spans = sentences(text)
     first = text[slice(*spans[0])] if spans else text
     return phrases.phrases(text).nothing in text or _CANNOT.search(first) is not None
+
+
+def markers(text: str) -> list[int]:
+    """The numbers of the passages that an answer cites."""
+    return [int(number) for found in _MARKERS.findall(text) for number in _NUMBER.findall(found)]
 
 
 def begun(text: str) -> bool:
@@ -141,7 +148,8 @@ def supported(text: str, passages: Sequence[str]) -> float:
         sentence = text[slice(*span)].strip()
         bare = _MARKERS.sub("", sentence)
         if len(_WORD.findall(CJK.sub(" ", bare))) + len(CJK.findall(bare)) / 2 >= _SHORT:
-            claims.append(sentence if _MARKERS.search(sentence) else f"{sentence} {every}")
+            named = any(0 < number <= len(passages) for number in markers(sentence))
+            claims.append(sentence if named else f"{bare} {every}")
     doubted = sum(bool(support.doubts(claim, passages)) for claim in claims)
     return 1 - doubted / len(claims) if claims else 1.0
 
