@@ -51,9 +51,12 @@ def unusable(example: Example) -> str:
         return "both answers are the same"
     if isinstance(example, Conversation) and _echoes(example):
         return "the answer is the question"
-    if any(map(_repeats, texts)):
-        return "repeats itself"
     return ""
+
+
+def repeats_itself(example: Example) -> bool:
+    """Whether a text says mostly the same again and again, as models do that have lost the way."""
+    return any(map(_repeats, texts_of(example)))
 
 
 def texts_of(example: Example) -> list[str]:
@@ -91,7 +94,8 @@ def _clean(text: str, found: Counter[str]) -> str:
     )
     for name, step in steps:
         before, text = text, step(text)
-        found[name] += before != text
+        if before != text:
+            found[name] += 1
     return text
 
 

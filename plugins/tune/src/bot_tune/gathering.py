@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,8 @@ from bot.evaluation import golden
 from bot.turn import EVERYONE, Principal
 from bot_tune import examples
 from bot_tune.examples import Conversation, Example, Message, Pair, Text
+from bot_tune.leaks import golden_tests
+from bot_tune.preparing import prepare
 from bot_tune.recipe import Recipe
 
 QUERIES = load_queries(Path(__file__).parent / "queries" / "tune.sql")
@@ -39,11 +41,13 @@ class Gathered:
         data: what is learned.
         mixed: further examples, by the name of their file.
         left_out: what was left out, and why.
+        warnings: what a person should look at before it is learned.
     """
 
     data: list[Example]
     mixed: dict[str, list[Example]]
     left_out: list[str]
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def sha256(self) -> str:
@@ -108,13 +112,23 @@ async def gather(recipe: Recipe, database: Database | None) -> Gathered:
                 f"{one.place} is {type(one).__name__.lower()} data, and --task {recipe.task} "
                 f"learns from {_WANTED[recipe.task]}; choose another task."
             )
-    if not found:
-        raise UsageError("There is nothing to learn from in the data; name another file.")
-    mixed = {one.name: list(examples.read([one.data])) for one in recipe.mix}
-    for some in mixed.values():
-        if bad := next((one for one in some if isinstance(one, Pair)), None):
+    tests = await golden_tests(database) if database is not None else []
+    prepared = await prepare(found, tests=tests)
+    left_out += prepared.left_out()
+    if not prepared.examples:
+        raise UsageError(
+            "There is nothing to learn from in the data; `bot tune inspect` says what was left "
+            "out, and why."
+        )
+    mixed = {}
+    for mix in recipe.mix:
+        read = list(examples.read([mix.data]))
+        if bad := next((one for one in read if isinstance(one, Pair)), None):
             raise UsageError(f"{bad.place} is a pair, which cannot be mixed in.")
-    return Gathered(found, mixed, left_out)
+        further = await prepare(read, tests=tests)
+        mixed[mix.name] = further.examples
+        left_out += further.left_out()
+    return Gathered(prepared.examples, mixed, left_out, prepared.warnings())
 
 
 async def documents(database: Database, source: str) -> list[Example]:
@@ -193,7 +207,8 @@ def held_out(given: Iterable[Example], share: float, seed: int) -> Held:
     """
     ranked: dict[str, list[Example]] = {}
     for one in given:
-        said = json.dumps([seed, {**examples.as_json(one), "readers": 0}], sort_keys=True)
+        said = one.group or {**examples.as_json(one), "readers": 0}
+        said = json.dumps([seed, said], sort_keys=True)
         ranked.setdefault(hashlib.sha256(said.encode()).hexdigest(), []).append(one)
     if len(ranked) == 1 and share and isinstance(only := next(iter(ranked.values()))[0], Text):
         return _cut(only, share)

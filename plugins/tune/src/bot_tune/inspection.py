@@ -14,9 +14,11 @@ from bot import dispatch
 from bot.cli.session import Session
 from bot.document import PersonalData
 from bot.errors import PluginError, UsageError
+from bot.indexing.language import language
 from bot.indexing.redaction import SECONDS
 from bot.text import printable
 from bot_tune import examples, gathering, leaks
+from bot_tune.cleaning import texts_of
 from bot_tune.leaks import golden_tests
 from bot_tune.preparing import Detect, Prepared, prepare
 from bot_tune.revealing import KINDS, keys
@@ -121,6 +123,11 @@ def histogram(tokens: Sequence[int]) -> list[tuple[int, int]]:
     return [(n, counts[n]) for n in limits if counts and min(counts) <= n <= max(counts)]
 
 
+def languages(found: Prepared) -> Counter[str]:
+    """Count what is left by language (ISO 639-1); empty where a text is too short to tell."""
+    return Counter(language("\n\n".join(texts_of(one))) for one in found.examples)
+
+
 def as_json(found: Prepared, length: int, base: str) -> dict[str, Any]:
     """All that was found, as one object."""
     tokens = sorted(found.tokens)
@@ -131,10 +138,10 @@ def as_json(found: Prepared, length: int, base: str) -> dict[str, Any]:
             {"place": one.place, "reason": one.reason, "detail": one.detail}
             for one in found.dropped
         ],
-        "cleaned": dict(+found.cleaned),
+        "cleaned": dict(found.cleaned),
         "personal": found.personal,
         "redacted": found.redacted,
-        "conflicts": [list(one) for one in found.conflicts],
+        "doubtful": found.doubtful,
         "tokens": {
             "counted_by": base or "estimate",
             "total": sum(tokens),
@@ -144,7 +151,7 @@ def as_json(found: Prepared, length: int, base: str) -> dict[str, Any]:
             "longer": sum(n > length for n in tokens),
             "histogram": [{"at_most": n, "examples": c} for n, c in histogram(tokens)],
         },
-        "languages": dict(found.languages.most_common()),
+        "languages": dict(languages(found).most_common()),
     }
 
 
@@ -167,19 +174,18 @@ def _lines(found: Prepared, length: int, base: str) -> Iterator[str]:
     yield from _listed("Personal data and secrets", found.personal)
     if found.redacted:
         yield f"  {found.redacted} places are replaced by their kinds"
-    conflicts = [f"{one} and {other}" for one, other in found.conflicts]
-    yield from _listed("To look at", {"two answers": conflicts} if conflicts else {})
-    if +found.cleaned:
+    yield from _listed("To look at", found.doubtful)
+    if found.cleaned:
         yield ""
         yield "Cleaned"
-        yield from (f"  {count:>6}  {name}" for name, count in (+found.cleaned).most_common())
+        yield from (f"  {count:>6}  {name}" for name, count in found.cleaned.most_common())
     if found.tokens:
         yield ""
         yield from _lengths(found, length, base)
         yield ""
         yield "Languages"
-        named = [(name or "not clear", count) for name, count in found.languages.most_common()]
-        yield from _bars(named)
+        spoken = languages(found).most_common()
+        yield from _bars([(name or "not clear", count) for name, count in spoken])
 
 
 def _listed(title: str, places: dict[str, list[str]]) -> Iterator[str]:

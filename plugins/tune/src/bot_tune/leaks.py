@@ -26,14 +26,14 @@ _ANYBODY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Question:
     """A question that is measured with, and where it comes from."""
 
     question: str
     place: str
 
 
-def read(paths: Iterable[Path]) -> Iterator[Test]:
+def read(paths: Iterable[Path]) -> Iterator[Question]:
     """Read the questions of files: a golden set's, or those of examples.
 
     Raises:
@@ -52,17 +52,17 @@ def read(paths: Iterable[Path]) -> Iterator[Test]:
                 yield from _line(line, f"{path}:{number}")
 
 
-async def golden_tests(database: Database) -> list[Test]:
+async def golden_tests(database: Database) -> list[Question]:
     """Read the questions of the golden set that evaluations use."""
     known = await golden.load(database)
-    return [Test(one.question, f"golden question {one.id}") for one in known]
+    return [Question(one.question, f"golden question {one.id}") for one in known]
 
 
-def _line(line: str, place: str) -> Iterator[Test]:
+def _line(line: str, place: str) -> Iterator[Question]:
     try:
         row = json.loads(line)
         if isinstance(row, dict) and isinstance(row.get("question"), str):
-            yield Test(row["question"], place)
+            yield Question(row["question"], place)
         else:
             yield from _asked(examples.parse(row, place))
     except ValueError as error:
@@ -71,16 +71,16 @@ def _line(line: str, place: str) -> Iterator[Test]:
         ) from error
 
 
-def _asked(example: Example) -> Iterator[Test]:
+def _asked(example: Example) -> Iterator[Question]:
     if not isinstance(example, Text):
         users = [one.content for one in example.messages if one.role == "user"]
-        yield from (Test(content, example.place) for content in users)
+        yield from (Question(content, example.place) for content in users)
 
 
 class Leaks:
     """Finds questions of tests in examples, in time linear in the length of both."""
 
-    def __init__(self, tests: Iterable[Test]) -> None:
+    def __init__(self, tests: Iterable[Question]) -> None:
         self._same: dict[Hashable, str] = {}
         self._long = Duplicates()
         self._beginnings: dict[tuple[str, ...], list[tuple[list[str], str]]] = {}

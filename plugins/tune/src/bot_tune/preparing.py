@@ -10,11 +10,10 @@ from typing import Literal, TypeAlias
 
 from bot.document import PersonalData
 from bot.indexing.duplicates import Duplicates
-from bot.indexing.language import language
 from bot.indexing.redaction import replaced
 from bot_tune import cleaning, leaks
 from bot_tune.examples import Conversation, Example, Text, as_json
-from bot_tune.leaks import Leaks, Test
+from bot_tune.leaks import Leaks, Question
 from bot_tune.revealing import revealing
 
 Reason: TypeAlias = Literal["unusable", "duplicate", "near duplicate", "leak"]
@@ -52,9 +51,9 @@ class Prepared:
         cleaned: how many texts had what was cleaned.
         personal: places of examples by the kind of personal data in them, of those that are left.
         redacted: how many spans were replaced by their kinds.
-        conflicts: places of two examples with the same question and other answers; both are left.
+        doubtful: places of examples that are left and should be looked at, by what is odd: the same
+            question with two answers, or a text that repeats itself.
         tokens: of each example that is left.
-        languages: ISO 639-1 codes; empty where a text is too short to tell.
     """
 
     examples: list[Example] = field(default_factory=list)
@@ -62,9 +61,8 @@ class Prepared:
     cleaned: Counter[str] = field(default_factory=Counter)
     personal: dict[str, list[str]] = field(default_factory=dict)
     redacted: int = 0
-    conflicts: list[tuple[str, str]] = field(default_factory=list)
+    doubtful: dict[str, list[str]] = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)
-    languages: Counter[str] = field(default_factory=Counter)
 
     def left_out(self) -> list[str]:
         """What was left out and why, a phrase each: "2 examples that …"."""
@@ -82,16 +80,14 @@ class Prepared:
             f"{len(places)} example{'s'[: len(places) > 1]} hold {kind} data ({places[0]})"
             for kind, places in self.personal.items()
         ]
-        if self.conflicts:
-            one, other = self.conflicts[0]
-            found.append(f"{len(self.conflicts)} questions have two answers ({one} and {other})")
+        found += [f"{len(places)} {name} ({places[0]})" for name, places in self.doubtful.items()]
         return found
 
 
 async def prepare(
     examples: Iterable[Example],
     *,
-    tests: Iterable[Test] = (),
+    tests: Iterable[Question] = (),
     redact: Collection[str] = (),
     detect: Detect | None = None,
     count: Callable[[str], int] | None = None,
@@ -142,13 +138,14 @@ def _keep(
     count: Callable[[str], int] | None,
 ) -> None:
     if other := known.learn(example):
-        found.conflicts.append((other, example.place))
+        found.doubtful.setdefault("with two answers", []).append(f"{other} and {example.place}")
+    if cleaning.repeats_itself(example):
+        found.doubtful.setdefault("repeating themselves", []).append(example.place)
     for kind in sorted(kinds):
         found.personal.setdefault(kind, []).append(example.place)
     texts = cleaning.texts_of(example)
     found.examples.append(example)
     found.tokens.append(sum(map(count or estimate, texts)))
-    found.languages[language(_BETWEEN.join(texts))] += 1
 
 
 class Known:

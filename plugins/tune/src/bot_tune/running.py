@@ -19,6 +19,7 @@ from bot.cli.output import print_result
 from bot.cli.session import Session
 from bot.errors import BotError, UsageError
 from bot.settings import principal
+from bot.text import printable
 from bot_tune import folder as folders
 from bot_tune import gathering, recipe, report
 from bot_tune.gathering import PUBLIC, Gathered
@@ -65,7 +66,9 @@ class Run:
         plan.base_sha256 = _same("base", plan.base_sha256, weights.identity(base))
         plan.data_sha256 = _same("data", plan.data_sha256, found.sha256, warn=True)
         for line in found.left_out:
-            click.echo(f"Left out: {line}.", err=True)
+            click.echo(f"Left out: {printable(line)}.", err=True)
+        for line in found.warnings:
+            click.echo(f"Note: {printable(line)}; `bot tune inspect` tells more.", err=True)
         estimate = self._estimate(plan, base, found)
         if dry_run:
             print_result(estimate.told(), as_json=self.as_json, **estimate.as_json())
