@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bot import dispatch, glossary, record, schema
+from bot import asking, dispatch, glossary, record, schema
 from bot import settings as configuration
 from bot.components import Components
 from bot.conversation import Run
@@ -37,6 +37,7 @@ from bot.turn import (
 )
 
 if TYPE_CHECKING:
+    from bot.asking import Generator
     from bot.document import IndexVersion
     from bot.indexing.indexer import Indexer
     from bot.indexing.progress import Progress
@@ -331,6 +332,14 @@ class Bot:
             PluginError: there is none, or it cannot be made.
         """
         return self.plugins.manager.get_plugin(await self._components.named(kind, name))
+
+    async def generator(self, name: str) -> Generator:
+        """A generator of bot.toml that can be asked outside a conversation.
+
+        Raises:
+            PluginError: there is none by that name, or it cannot be made.
+        """
+        return await asking.generator(self._machinery(), name)
 
     @property
     def indexer(self) -> Indexer:
