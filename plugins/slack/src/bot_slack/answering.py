@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slack_sdk.errors import SlackApiError
 
@@ -14,8 +14,8 @@ from bot import record
 from bot.conversation import APOLOGY
 from bot.dispatch import describe
 from bot.errors import BotError, DatabaseError, UsageError
-from bot.turn import Answer, Conversation, Event, Failed, Outcome, TextDelta, Turn
-from bot_slack import blocks, buttons, private
+from bot.turn import Answer, Conversation, Event, Failed, Outcome, Principal, TextDelta, Turn
+from bot_slack import blocks, buttons, overview, private
 from bot_slack.attempts import Attempts, Overtaken
 from bot_slack.calls import LOST, Calls, explained, passing, reason
 from bot_slack.conversations import Identity
@@ -202,11 +202,7 @@ class Attempt:
             principals = await questions.principals(claimed)
             await questions.overhear(claimed, assistant)
             await self._count()
-            events = self.of.bot.reply(
-                asked, assistant=assistant, principals=principals, channel=claimed.channel,
-                conversation=claimed.key, author=f"{claimed.team}/{claimed.author}",
-                turn_id=claimed.turn, attempt=claimed.attempt,
-            )  # fmt: skip
+            events = await self._events(asked, assistant, principals)
             if self._private:
                 return await private.write(self, events)
             return await self.writer().write(events, self._stopped)
@@ -222,6 +218,23 @@ class Attempt:
                 log.exception("a defect in answering turn %s", claimed.turn)
             await self._apologise(assistant, asked, explained(error) or describe(error))
             return "failed"
+
+    async def _events(
+        self, asked: str, assistant: str, principals: frozenset[Principal]
+    ) -> AsyncGenerator[Event]:
+        """Let the bot answer; what the app itself suggests to ask is answered here."""
+        claimed, bot = self.claimed, self.of.bot
+        author = f"{claimed.team}/{claimed.author}"
+        options: dict[str, Any] = {
+            "assistant": assistant, "principals": principals, "channel": claimed.channel,
+            "conversation": claimed.key, "author": author, "turn_id": claimed.turn,
+            "attempt": claimed.attempt,
+        }  # fmt: skip
+        if overview.asks(asked):
+            turn = await bot.turn(asked, **options)
+            if not await overview.is_curated(bot, turn):
+                return overview.events(bot, turn, author)
+        return bot.reply(asked, **options)
 
     def writer(self) -> Writer:
         """Make the writer of this answer."""

@@ -20,6 +20,8 @@ QUERIES = load_queries(Path(__file__).parent / "queries" / "home.sql")
 COMMENT = "comment"  # the callback id of the comment's modal
 
 _SHOWN = 20  # sources on the home tab; Slack takes 100 blocks
+_PROMPTS = 4  # Slack shows no more
+_PROMPT = 150  # characters of a suggested question
 _WORDS = {"answered": "answered", "refused": "not found", "failed": "failed"}
 
 
@@ -37,7 +39,7 @@ async def view(
     ]
     for one in recent:
         words = _WORDS.get(one["outcome"], one["outcome"] or "")
-        blocks.append(_plain(one["text"][:300], f"{_date(one['received_at'])} · {words}"))
+        blocks.append(_plain(one["text"][:300], f"{day(one['received_at'])} · {words}"))
     if not recent:
         blocks.append(_plain("None yet. Write to me here, or mention me in a channel."))
     return {"type": "home", "blocks": blocks}
@@ -58,9 +60,23 @@ async def _sources(
         await cursor.execute(QUERIES["sources"], arguments)
         found = await cursor.fetchall()
     return [
-        _plain(row["name"], f"{row['documents']} documents, as of {_date(row['synced_at'])}")
+        _plain(row["name"], f"{row['documents']} documents, as of {day(row['synced_at'])}")
         for row in found
     ] or [_plain("Nothing yet that you may read.")]
+
+
+async def prompts(bot: Bot, principals: frozenset[Principal]) -> list[str]:
+    """Choose what to suggest to somebody: questions with an approved answer; none without any."""
+    from bot import settings as configuration
+
+    arguments = {
+        "principals": list(configuration.principals(bot.settings, principals)),
+        "length": _PROMPT,
+        "limit": _PROMPTS,
+    }
+    async with bot.database.connection() as connection:
+        cursor = await connection.execute(QUERIES["approved"], arguments)
+        return [question for (question,) in await cursor.fetchall()]
 
 
 def comment_view(turn: str) -> dict[str, Any]:
@@ -111,5 +127,6 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": text or " ", "emoji": False}
 
 
-def _date(at: datetime | None) -> str:
+def day(at: datetime | None) -> str:
+    """A date and a time, for people."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M") if at else "never"

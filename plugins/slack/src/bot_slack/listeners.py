@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.errors import NotFound
 from bot.inbox import Inbox, Incoming, Place
+from bot.turn import Principal
 from bot_slack import access, blocks, conversations, home
 from bot_slack.access import Room
 from bot_slack.settings import SlackSettings
@@ -251,20 +252,30 @@ class Listeners:
     async def _home_opened(self, event: Body) -> None:
         if event.get("tab", "home") == "home":
             self._behind(self._show_home(event["user"]))
-        elif prompts := self._settings.prompts:
-            self._behind(
-                self._client.assistant_threads_setSuggestedPrompts(
-                    channel_id=event["channel"],
-                    prompts=[{"title": prompt, "message": prompt} for prompt in prompts],
-                )
+        else:
+            self._behind(self._suggest(event["user"], event["channel"]))
+
+    async def _suggest(self, user: str, channel: str) -> None:
+        """Suggest what the settings say, else what the team has approved answers to."""
+        prompts = self._settings.prompts or await home.prompts(
+            self._bot, await self._principals(user)
+        )
+        if prompts:
+            await self._client.assistant_threads_setSuggestedPrompts(
+                channel_id=channel,
+                prompts=[{"title": prompt, "message": prompt} for prompt in prompts],
             )
 
-    async def _show_home(self, user: str) -> None:
+    async def _principals(self, user: str) -> frozenset[Principal]:
+        """As whom somebody reads what nobody else sees."""
         person = await self._directory.person(user)
         alone = Room(id="", direct=True)
-        principals = await access.principals(
+        return await access.principals(
             person, alone, self._directory, self._me, self._settings, private=True
         )
+
+    async def _show_home(self, user: str) -> None:
+        principals = await self._principals(user)
         recent = [
             {**one, "text": conversations.question(one["text"], self._me)}
             for one in await self._inbox.recent(self._place("", ""), user)

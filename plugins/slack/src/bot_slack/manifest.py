@@ -48,6 +48,7 @@ def manifest(
     Args:
         url: where Slack reaches the bot in HTTP mode, without the path.
     """
+    from bot_slack import overview
     from bot_slack.listeners import SHORTCUT
 
     address = url.rstrip("/") + PATH
@@ -77,9 +78,7 @@ def manifest(
         "features": {
             "agent_view": {
                 "agent_description": "Ask me about our documents; I answer with sources.",
-                "suggested_prompts": [
-                    {"title": "What can you answer?", "message": "What can you answer?"}
-                ],
+                "suggested_prompts": [{"title": overview.QUESTION, "message": overview.QUESTION}],
             },
             "app_home": {
                 "home_tab_enabled": True,
