@@ -135,15 +135,20 @@ class World:
         path.write_text(config + lines, encoding="utf-8")
         loaded = Plugins()
         for name, plugin in {**offered, **(plugins or {})}.items():
-            loaded.register(plugin, name)
+            if plugin is not None:
+                loaded.register(plugin, name)
         environ = {"BOT_HOME": str(self.folder / "home"), **(environ or {})}
         return Bot(
             read(path, environ), plugins=loaded, database=Database(self.conninfo), environ=environ
         )
 
-    async def ask(self, small, large, lines="", question="Where is the key?", **asking):
+    async def ask(
+        self, small, large, lines="", question="Where is the key?", *, config=BOT, plugins=None,
+        **asking,
+    ):  # fmt: skip
         """Answer one question; the turn as it was, and as it is recorded."""
-        async with self.bot(small, large, lines) as bot, asyncio.timeout(PATIENCE):
+        made = self.bot(small, large, lines, config, plugins)
+        async with made as bot, asyncio.timeout(PATIENCE):
             taken = Taken([event async for event in bot.reply(question, **asking)])
             assert isinstance(taken.last, Finished | Failed)
             taken.shown = await record.show(bot.database, taken.answer.turn)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bot import Delta, Turn
 from bot.dispatch import describe
-from bot.errors import HookFailed
+from bot.errors import HookFailed, MayNotReceive, OverBudget
 from bot.turn import Prompt
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALIVE = 1.0  # seconds of silence after which the core is told that somebody still writes
-_DECLINED = {
-    "MayNotReceive": ("withheld", "may not receive these sources"),
-    "OverBudget": ("limit", "is over its limit"),
-}
 CLOSING = 2.0  # seconds that a generator may take to stop
 
 Ask = Callable[[str], Awaitable["Generator"]]
@@ -95,8 +91,7 @@ class Leg:
             failed = Failed(self.name, "slow", "took too long", reason)
         else:
             found = _cause(error)
-            cause, told = _DECLINED.get(type(found).__name__, ("failed", "did not work"))
-            failed = Failed(self.name, cause, told, describe(found))
+            failed = Failed(self.name, *_reason(found), describe(found))
         log.warning("%s", failed)
         return failed
 
@@ -136,6 +131,14 @@ async def _alive(stream: AsyncGenerator[Delta], patience: float | None) -> Async
         waiting.cancel()
         await asyncio.wait({waiting}, timeout=CLOSING)
         await stream.aclose()
+
+
+def _reason(error: BaseException) -> tuple[str, str]:
+    if isinstance(error, MayNotReceive):
+        return "withheld", "may not receive these sources"
+    if isinstance(error, OverBudget):
+        return "limit", "is over its limit"
+    return "failed", "did not work"
 
 
 def _cause(error: Exception) -> BaseException:
