@@ -20,7 +20,13 @@ select pg_advisory_xact_lock(hashtext('domainbot'), hashtext('index_version'))
 select pg_advisory_xact_lock_shared(hashtext('domainbot'), hashtext('index_version'))
 
 -- name: create
-insert into index_version (dimensions, settings) values (%(dimensions)s, %(settings)s)
+-- The number after the last one: a sequence alone would leave out 32 after a crash.
+with next as materialized (
+    select setval(pg_get_serial_sequence('index_version', 'id'), coalesce(max(id), 0) + 1, false)
+    from index_version
+)
+insert into index_version (dimensions, settings)
+select %(dimensions)s, %(settings)s from next
 returning id, state, dimensions, settings
 
 -- name: building

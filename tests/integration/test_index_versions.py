@@ -595,6 +595,13 @@ async def test_sources_with_a_schedule_are_synced_by_workers(make_bot, offered, 
     assert {at % 60 for at in due} == {0}
 
 
+async def test_versions_are_numbered_one_after_the_other_whatever_a_crash_leaves_out(bot, fill):
+    await fill(**TEXTS)
+    async with bot.database.connection() as connection:
+        await connection.execute("select setval('index_version_id_seq', 34)")  # as after a kill -9
+    assert [await built(bot), await built(bot, changes={"splitter.width": 3})] == [2, 3]
+
+
 async def test_drift_of_settings_is_told(bot, make_bot, fill):
     await fill(**TEXTS)
     assert await drift(bot) == []
