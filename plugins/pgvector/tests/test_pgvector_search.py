@@ -1,12 +1,14 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from bot_pgvector import index
+from bot_pgvector import index, retrieval
 from bot_pgvector.fusion import confidence, semantic_share
-from bot_pgvector.retrieval import _date
+from bot_pgvector.retrieval import _date, ef_search
 from bot_pgvector.statements import Form, search_statement
 
+from bot.database import Database
 from bot.errors import IndexingError
 from bot.turn import Trace
 
@@ -273,6 +275,34 @@ async def test_without_a_date_the_ledger_says_when_a_document_changed(corpus, ro
     await corpus.add(corpus.chunk("travel rules apply here", document_id=new))
     found = await corpus.texts("travel rules apply", settings={"half_life": 365})
     assert found == ["travel rules apply here", "travel rules apply"]
+
+
+async def test_how_far_a_walk_looks_grows_with_the_index_and_is_each_retrievers_own(
+    corpus, rows, conninfo, monkeypatch
+):
+    monkeypatch.setattr(retrieval, "_LATELY", 0)
+    await corpus.add("apples are red")
+    await corpus.finish()
+    alone = Database(conninfo, size=1)  # the reach is a connection's, and all share this one
+    await alone.open()
+    try:
+        corpus.context = replace(corpus.context, database=alone)
+        reaches = []
+        for chunks, settings in ((1, {}), (100_000, {}), (100_000, {"ef_search": 77}), (1, {})):
+            await rows("update pgvector_index set chunks = %s returning 1", [chunks])
+            assert await corpus.texts("apples", settings=settings) == ["apples are red"]
+            async with alone.connection() as connection:
+                cursor = await connection.execute("select current_setting('hnsw.ef_search')::int")
+                reaches += await cursor.fetchone()
+    finally:
+        await alone.close()
+    assert reaches == [40, ef_search(100_000), 77, 40]
+
+
+def test_a_larger_index_is_never_searched_less():
+    reaches = [ef_search(10**power) for power in range(10)]
+    assert reaches == sorted(reaches)
+    assert (reaches[0], reaches[-1]) == (40, 1000)  # pgvector allows no more
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,13 @@ class PgvectorSettings(BaseModel):
     candidates: int = Field(
         40, ge=1, le=1000, description="How many chunks each search brings before they are fused."
     )
+    ef_search: int | None = Field(
+        None,
+        ge=10,
+        le=1000,
+        description="How many chunks a walk through the graph of vectors keeps in view: more of "
+        "the nearest are found, and it takes longer. Without it, as many as find .95 of them.",
+    )
     per_page: int = Field(
         4, ge=1, description="Chunks that a page may have; each further one counts less."
     )

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,14 @@ from bot_pgvector.widening import widened
 if TYPE_CHECKING:
     from bot_pgvector import PgvectorSettings
 
-_EF_SEARCH = 40  # candidates that a walk through the graph keeps
+_LATELY = 60.0  # seconds for which it is remembered how large a version is
 _FURTHER = 4  # times as many chunks, when those that were found are too much alike
 _CROWDED = 0.7  # of its score is left to each further chunk of a page that has had its share
 _MEANT = 0.5  # what another phrase for a part of the question counts
 _FADING = 0.5  # how much of its score a very old passage loses
+
+# The walk's reach is a connection's, and all retrievers share the connections.
+_REACHES: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 
 Weighted: TypeAlias = Sequence[tuple[str, float]]
 """What is searched for at once: texts, each with how much it counts."""
@@ -41,8 +45,7 @@ class Retriever:
     def __init__(self, settings: PgvectorSettings, context: Context) -> None:
         self._settings = settings
         self._context = context
-        self._ready: WeakSet[Connection] = WeakSet()
-        self._known: set[int] = set()
+        self._known: dict[int, tuple[float, int]] = {}  # versions: looked at when, how large
 
     @hookimpl
     async def bot_retrieve(self, turn: Turn) -> list[Passage]:
@@ -128,21 +131,39 @@ class Retriever:
         return sorted(map(aged, hits), key=lambda hit: -hit.passage.score)
 
     async def _prepare(self, connection: Connection, version: IndexVersion) -> None:
-        """Set a connection up, once; make sure, once, that the index speaks our terms."""
-        if connection not in self._ready:
+        """Set a connection up for a version, where it is not yet."""
+        chunks = await self._chunks(connection, version)
+        reach = self._settings.ef_search or ef_search(chunks)
+        if _REACHES.get(connection) == reach:
+            return
+        if connection not in _REACHES:
             await register_vector_async(connection)
-            await connection.execute(SEARCH["settings"], {"ef_search": str(_EF_SEARCH)})
-            self._ready.add(connection)
-        if version.id not in self._known:
-            cursor = await connection.execute(INDEX["state"], {"version": version.id})
-            row = await cursor.fetchone()
-            if row is None or row[0] != ANALYZER:
-                raise IndexingError(
-                    f"Index version {version.id} was not made by this version of "
-                    "domainbot-pgvector; install the one that made it, or index into a new "
-                    "database."
-                )
-            self._known.add(version.id)
+        await connection.execute(SEARCH["settings"], {"ef_search": str(reach)})
+        _REACHES[connection] = reach
+
+    async def _chunks(self, connection: Connection, version: IndexVersion) -> int:
+        """Tell how large a version is, or was lately; make sure that it speaks our terms."""
+        looked, chunks = self._known.get(version.id, (-_LATELY, 0))
+        if monotonic() < looked + _LATELY:
+            return chunks
+        cursor = await connection.execute(INDEX["state"], {"version": version.id})
+        row = await cursor.fetchone()
+        if row is None or row[0] != ANALYZER:
+            raise IndexingError(
+                f"Index version {version.id} was not made by this version of "
+                "domainbot-pgvector; install the one that made it, or index into a new "
+                "database."
+            )
+        self._known[version.id] = monotonic(), row[1]
+        return int(row[1])
+
+
+def ef_search(chunks: int) -> int:
+    """How many chunks a walk through a graph of so many keeps in view, for a recall of .95.
+
+    Measured by bench/recall.py; see docs/decisions/index-storage.md.
+    """
+    return min(max(40, chunks // 600), 1000)
 
 
 def _understood(query: Weighted, glossary: Sequence[Sequence[str]]) -> Weighted:
