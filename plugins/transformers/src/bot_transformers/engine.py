@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from bot.errors import GenerationError
 from bot_transformers.batch import Batch
 from bot_transformers.mixing import Mixer, as_batch, virtual_tokens
 from bot_transformers.prefixes import Prefixes
+from bot_transformers.sampling import log_probabilities
 from bot_transformers.waiting import End, Request, Waiting
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ class Engine:
         self._changed = threading.Condition()
         self._closed = False
         self._broken: GenerationError | None = None
+        self._calls: deque[tuple[Callable[[Any, Mixer], Any], Future[Any]]] = deque()
         self._reading: Reading | None = None
         self._rows: list[Request] = []
         self._batch: Batch | None = None
@@ -84,14 +88,30 @@ class Engine:
             GenerationError: the model could not be loaded, or the engine is closed.
         """
         with self._changed:
-            if self._broken is not None:
-                raise GenerationError(str(self._broken)) from self._broken
-            if self._closed:
-                raise GenerationError("The model is being closed; ask again when the bot is back.")
+            self._check()
             busy = len(self._rows) + (len(self._reading.requests) if self._reading else 0)
             taken = self._waiting.put(request, max(0, self._width - busy))
             self._changed.notify()
         return taken
+
+    def call(self, work: Callable[[Any, Mixer], Any]) -> Future[Any]:
+        """Do something else with the model on its thread, between two tokens, from any thread.
+
+        Raises:
+            GenerationError: as `submit` does.
+        """
+        done: Future[Any] = Future()
+        with self._changed:
+            self._check()
+            self._calls.append((work, done))
+            self._changed.notify()
+        return done
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise GenerationError(str(self._broken)) from self._broken
+        if self._closed:
+            raise GenerationError("The model is being closed; ask again when the bot is back.")
 
     @property
     def failed(self) -> bool:
@@ -115,6 +135,7 @@ class Engine:
         except BaseException as error:  # whatever it is, those who wait must be told
             self._broken = _as_ours(error)
             self._fail(self._everybody(), self._broken)
+            self._fail_calls(self._broken)
             return
         finally:
             self.ready.set()
@@ -125,13 +146,16 @@ class Engine:
                 except Exception as error:
                     log.error("inference failed: %s", error, exc_info=error)
                     self._fail(self._under_way(), _as_ours(error))
-        self._fail(self._everybody(), GenerationError("The model was closed while it answered."))
+        closed = GenerationError("The model was closed while it answered.")
+        self._fail(self._everybody(), closed)
+        self._fail_calls(closed)
         self.model = None
 
     def _next(self) -> bool:
         """Wait for work, and take what may begin; False when there is to be no more."""
         with self._changed:
-            while not (self._closed or self._rows or self._reading or self._waiting.first()):
+            while not (self._closed or self._rows or self._reading or self._waiting.first()
+                       or self._calls):  # fmt: skip
                 self._mixer.forget()
                 self._changed.wait()
             if self._closed:
@@ -196,11 +220,23 @@ class Engine:
         return batch
 
     def _round(self) -> None:
+        self._called()
         self._drop_cancelled()
         if self._reading is not None:
             self._read(self._reading)
         if self._rows:
             self._write()
+
+    def _called(self) -> None:
+        """Do one of the calls that wait; how it fails is its caller's alone."""
+        with self._changed:
+            work, done = self._calls.popleft() if self._calls else (None, Future[Any]())
+        if work is None or not done.set_running_or_notify_cancel():
+            return
+        try:
+            done.set_result(work(self.model, self._mixer))
+        except Exception as error:
+            done.set_exception(_as_ours(error))
 
     def _read(self, reading: Reading) -> None:
         """Compute a piece of the prompts; at their end, the first token of each answer."""
@@ -231,12 +267,17 @@ class Engine:
     def _say(self, requests: Sequence[Request], logits: Any) -> None:
         """Tell each request its next token; those that are complete leave."""
         likeliest = logits.argmax(-1).tolist()
-        for row, request in enumerate(requests):
-            greedy = request.sampler.greedy
-            token = likeliest[row] if greedy else request.sampler.pick(logits[row])
+        samplers = [request.sampler for request in requests]
+        tokens = [
+            likeliest[row] if sampler.greedy else sampler.pick(logits[row])
+            for row, sampler in enumerate(samplers)
+        ]
+        logprobs = log_probabilities(logits, tokens)
+        for request, token, logprob in zip(requests, tokens, logprobs, strict=True):
             request.last = token
             request.said += token not in request.ends
             if token not in request.ends:
+                request.logprobs.append(logprob)
                 request.tell(token)
             if token in request.ends or request.said >= request.limit:
                 request.cancelled = True  # nothing more is to be computed
@@ -267,6 +308,14 @@ class Engine:
             if not request.cancelled:
                 request.cancelled = True
                 request.tell(error)
+
+    def _fail_calls(self, error: Exception) -> None:
+        with self._changed:
+            calls = [*self._calls]
+            self._calls.clear()
+        for _, done in calls:
+            if done.set_running_or_notify_cancel():
+                done.set_exception(error)
 
 
 def _alike(requests: Sequence[Request]) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bot import Delta, Turn, hookimpl
+from bot import Delta, Likelihood, Turn, hookimpl
 from bot.dispatch import in_thread
 from bot.errors import GenerationError
 from bot.turn import Prompt, Usage
@@ -99,10 +99,28 @@ class Local:
             yield Delta(text=BUSY, refusal=True)
             return
         try:
-            async for delta in _deltas(events, text, len(tokens)):
+            async for delta in _deltas(events, text, request):
                 yield delta
         finally:
             request.cancelled = True
+
+    @hookimpl
+    async def bot_likelihoods(
+        self, turn: Turn, pairs: Sequence[tuple[str, str]]
+    ) -> list[Likelihood]:
+        """Tell how likely the model, with the turn's adapter, goes on with texts."""
+        from bot_transformers import likelihood
+
+        rows = [self._chat.pair(before, after) for before, after in pairs]
+        engine = (await self._current()).engine
+        await in_thread(engine.ready.wait)
+        choice = await self._choose(turn, self._shared) if self._choose else Choice()
+        if choice.notice:  # the bare model's figures would pass for the adapter's
+            raise GenerationError(choice.notice)
+        done = engine.call(
+            lambda model, mixer: likelihood.of(model, mixer, rows, choice.adapter, self._limit)
+        )
+        return list(await asyncio.wrap_future(done))
 
     async def aclose(self) -> None:
         """Let go of the model; the last generator that uses it unloads it."""
@@ -149,8 +167,10 @@ def _teller(events: asyncio.Queue[Event]) -> Callable[[Event], None]:
     return tell
 
 
-async def _deltas(events: asyncio.Queue[Event], text: Text, read: int) -> AsyncIterator[Delta]:
-    written = 0
+async def _deltas(
+    events: asyncio.Queue[Event], text: Text, request: Request
+) -> AsyncIterator[Delta]:
+    written = told = 0
     while True:
         event = await events.get()
         if isinstance(event, Exception):
@@ -161,9 +181,12 @@ async def _deltas(events: asyncio.Queue[Event], text: Text, read: int) -> AsyncI
         else:
             said, thought = text.end()
         if said or thought:
-            yield Delta(text=said, reasoning=thought)
+            logprobs = request.logprobs[told:written] if said else ()
+            told = written
+            yield Delta(text=said, reasoning=thought, logprobs=tuple(logprobs))
         if isinstance(event, End) or text.stopped:
-            yield Delta(usage=Usage(input_tokens=read, output_tokens=written), notice=_cut(event))
+            usage = Usage(input_tokens=len(request.tokens), output_tokens=written)
+            yield Delta(usage=usage, notice=_cut(event))
             return
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,3 +38,17 @@ class Sampler:
             ordered[before >= self._top_p] = 0
             return int(places[torch.multinomial(ordered, 1, generator=self._random)])
         return int(torch.multinomial(shares, 1, generator=self._random))
+
+
+def log_probabilities(logits: Any, tokens: Sequence[int]) -> list[float]:
+    """What the model itself thinks of the tokens, whatever temperature they were sampled at.
+
+    Args:
+        logits: scores, (rows, vocabulary).
+        tokens: one a row.
+    """
+    # Row by row: a row is summed by one thread, and several wait for each other on a busy machine.
+    whole = torch.stack([row.float().logsumexp(-1) for row in logits])
+    chosen = logits[range(len(tokens)), list(tokens)].float()
+    found: list[float] = (chosen - whole).tolist()
+    return found

@@ -35,6 +35,7 @@ class Request:
         group: the conversation, for fairness.
         tell: called on the inference thread with each event; must not block.
         cancelled: set by anybody; no further token is computed.
+        logprobs: of the tokens that were told, each there before its token is.
     """
 
     tokens: Sequence[int]
@@ -48,6 +49,7 @@ class Request:
     said: int = 0
     reused: int = 0
     last: int = field(default=-1)
+    logprobs: list[float] = field(default_factory=list)
 
 
 class Waiting:
