@@ -62,6 +62,11 @@ def leans(turn: Turn) -> bool:
     return asked and _points_back(turn.question)
 
 
+def stands_alone(question: str) -> bool:
+    """Whether a question can be understood without anything before it."""
+    return not _points_back(question)
+
+
 def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
     """Return the question, and what was said before it, each with how much it counts.
 

@@ -62,6 +62,67 @@ async def add(
     return 0
 
 
+@command.command(
+    epilog="Example: bot golden suggest --source handbook  ·  bot golden suggest --generator model"
+)
+@click.option("--source", "sources", multiple=True, metavar="NAME", help="Only its documents.")
+@click.option("--generator", default="", metavar="NAME",
+              help="Let this generator of bot.toml write them; else headings and definitions are "
+              "turned into questions.")  # fmt: skip
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@asynchronous
+async def suggest(
+    session: Session, sources: tuple[str, ...], generator: str, limit: int, as_json: bool
+) -> int:
+    """Draft questions from the indexed documents.
+
+    Nothing is measured with a draft until `bot golden accept` makes it a golden question.
+    """
+    from bot.cli.output import print_rows
+    from bot.evaluation import golden
+
+    async with session.bot() as bot:
+        before = await golden.load(bot.database, drafts=True)
+        found = await _drafted(bot, sources, generator, [one.question for one in before], limit)
+        await golden.put(bot.database, await golden.inheriting(bot.database, found))
+        ids = {one.id for one in before}
+        kept = [one for one in await golden.load(bot.database, drafts=True) if one.id not in ids]
+    rows = [
+        {
+            "id": one.id,
+            "question": one.question,
+            "answer": one.answer,
+            "sources": dict(one.sources) if as_json else list(one.sources),
+            **({"readers": sorted(one.readers)} if as_json else {}),
+        }
+        for one in kept
+    ]
+    empty = "Nothing new to ask was found; `bot reindex` reads the sources."
+    print_rows(rows, as_json=as_json, empty=empty)
+    if rows:
+        click.echo(
+            "Keep good ones with `bot golden accept ID…`, the rest go with `remove`.", err=True
+        )
+    return 0
+
+
+@command.command(epilog="Example: bot golden accept 3 7")
+@click.argument("ids", nargs=-1, required=True, type=int, metavar="ID…")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@asynchronous
+async def accept(session: Session, ids: tuple[int, ...], as_json: bool) -> int:
+    """Make drafts golden questions; `bot golden list` shows their ids."""
+    from bot.cli.output import print_result
+    from bot.evaluation import golden
+
+    async with session.bot() as bot:
+        await golden.accept(bot.database, ids)
+    accepted = sorted(set(ids))
+    print_result(f"{len(accepted)} accepted.", as_json=as_json, accepted=accepted)
+    return 0
+
+
 @command.command("import",
                  epilog="Example: bot golden import questions.jsonl  ·  "
                  "bot golden import --feedback")  # fmt: skip
@@ -160,6 +221,26 @@ async def remove(session: Session, ids: tuple[int, ...], as_json: bool) -> int:
     removed = sorted(set(ids))
     print_result(f"{len(removed)} removed.", as_json=as_json, removed=removed)
     return 0
+
+
+async def _drafted(
+    bot: Bot, sources: Sequence[str], generator: str, known: Sequence[str], limit: int
+) -> list[Golden]:
+    from bot.errors import GenerationError
+    from bot.evaluation import drafting, suggesting
+
+    told = await suggesting.documents(bot.database, sources)
+    if not generator:
+        return suggesting.suggest(told, known, limit)
+    asked = await bot.generator(generator)
+    drafted = await drafting.suggest(asked, told, known, limit)
+    for reason, count in drafted.refused.most_common():
+        click.echo(f"{count} left out: {reason}.", err=True)
+    if not drafted.found and drafted.refused["not in two lines"]:
+        raise GenerationError(
+            f"{generator} writes no questions; name a language model of bot.toml."
+        )
+    return drafted.found
 
 
 def _read(path: Path, readers: frozenset[Principal]) -> list[Golden]:

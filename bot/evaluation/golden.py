@@ -102,6 +102,22 @@ async def remove(database: Database, ids: Collection[int]) -> None:
             )
 
 
+async def accept(database: Database, ids: Collection[int]) -> None:
+    """Make drafts golden questions that are measured with, all or none.
+
+    Raises:
+        NotFound: there is none by one of these ids.
+    """
+    async with database.transaction() as connection:
+        cursor = await connection.execute(QUERIES["accept"], {"ids": list(ids)})
+        accepted = {row[0] for row in await cursor.fetchall()}
+        if missing := sorted(set(ids) - accepted):
+            raise NotFound(
+                f"There is no golden question {missing[0]}; `bot golden list` shows their ids. "
+                "Nothing was accepted."
+            )
+
+
 async def gone(database: Database, golden: Iterable[Golden]) -> list[str]:
     """List the expected sources that no document has, or has any more."""
     places = {place for one in golden for place in one.sources}

@@ -24,6 +24,9 @@ group by g.id order by g.id
 -- name: remove
 delete from golden where id = any(%(ids)s) returning id
 
+-- name: accept
+update golden set draft = false where id = any(%(ids)s) returning id
+
 -- name: expected
 -- Who may read the documents that sources name: by address, by the passage id that a document's
 -- passages share, or by a passage's own id (SOURCE/KEY#NUMBER).
