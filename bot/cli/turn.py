@@ -55,7 +55,8 @@ def _print(turn: Any) -> None:
     line("outcome", turn["outcome"] or "not finished")
     line("answer", turn["answer"])
     for citation in turn["citations"]:
-        line(f"[{citation['marker']}]", f"{citation['title']} — {citation['uri']}")
+        by = f" ({citation['retriever']})" if citation["retriever"] else ""
+        line(f"[{citation['marker']}]", f"{citation['title']} — {citation['uri']}{by}")
         line("", f"“{citation['quote']}”")
     line("generator", turn["generator"])
     for route in turn["routes"]:

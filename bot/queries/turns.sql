@@ -68,12 +68,12 @@ with said as (
     from said where turn.id = %(turn)s
 )
 insert into citation
-    (turn_id, marker, uri, title, location, quote, passage_id, source, readers)
-select %(turn)s, c.marker, c.uri, c.title, c.location, c.quote, c.passage_id, c.source,
+    (turn_id, marker, uri, title, location, quote, passage_id, source, retriever, readers)
+select %(turn)s, c.marker, c.uri, c.title, c.location, c.quote, c.passage_id, c.source, c.retriever,
     array(select jsonb_array_elements_text(c.readers))
 from said, jsonb_to_recordset(%(citations)s) as c
     (marker int, uri text, title text, location text, quote text, passage_id text, source text,
-     readers jsonb)
+     retriever text, readers jsonb)
 
 -- name: history
 -- What was said in a conversation, the newest messages, oldest first; without failures, and
@@ -108,7 +108,7 @@ left join message a on a.id = t.answer_id
 where t.id = %(turn)s
 
 -- name: citations
-select marker, uri, title, location, quote, passage_id, source, readers
+select marker, uri, title, location, quote, passage_id, source, retriever, readers
 from citation where turn_id = %(turn)s order by marker
 
 -- name: feedback

@@ -164,6 +164,7 @@ def test_a_question_of_invalid_bytes_gets_an_answer(handbook):
     assert answer["outcome"] == "answered"
     shown = handbook.bot("turn", "show", answer["turn"]).stdout
     assert "Where does the printer stand?" in shown
+    assert "(documents)" in shown  # who found what is cited
     (found,) = handbook.lines("search", "--json", stdin="printer \udcff\udcfe\n", code=None)
     assert found["passages"]
 

@@ -118,6 +118,7 @@ async def test_an_answer_is_recorded_with_all_that_belongs_to_it(talk, database)
     assert steps <= set(shown["timings"])
     [cited] = shown["citations"]
     assert (cited["marker"], cited["passage_id"], cited["readers"]) == (1, "p1", ["everyone"])
+    assert cited["retriever"] == citation.retriever == "documents"
 
 
 async def test_events_come_in_order(talk):
