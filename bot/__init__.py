@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bot.turn import Failed as Failed
     from bot.turn import Feedback as Feedback
     from bot.turn import Finished as Finished
+    from bot.turn import Likelihood as Likelihood
     from bot.turn import Passage as Passage
     from bot.turn import Prompt as Prompt
     from bot.turn import Status as Status
@@ -49,8 +50,8 @@ _HOMES = {
     "bot.plugins": ("Component", "Context"),
     "bot.settings": ("Secret",),
     "bot.turn": (
-        "EVERYONE", "Answer", "Citation", "Delta", "Failed", "Feedback", "Finished", "Passage",
-        "Prompt", "Status", "TextDelta", "Turn",
+        "EVERYONE", "Answer", "Citation", "Delta", "Failed", "Feedback", "Finished",
+        "Likelihood", "Passage", "Prompt", "Status", "TextDelta", "Turn",
     ),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

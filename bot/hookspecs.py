@@ -12,7 +12,7 @@ offers; it is a plugin itself, registered as `KIND:NAME` (`retriever:documents`)
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 from bot.hookmarkers import hookimpl as hookimpl
 from bot.hookmarkers import hookspec, since
 from bot.indexing.hookspecs import *  # noqa: F403 - one contract, in two files
-from bot.turn import Answer, Delta, Feedback, Passage, Prompt, Turn
+from bot.turn import Answer, Delta, Feedback, Likelihood, Passage, Prompt, Turn
 
 if TYPE_CHECKING:
     import click
 
     from bot.app import Bot
+    from bot.evaluation.golden import Golden
     from bot.jobs import Task
     from bot.plugins import Component
 
@@ -188,6 +189,38 @@ def bot_count_tokens(text: str) -> int | None:
     Gives: the number of tokens in `text`.
     Failure: the core counts one token for every three bytes of UTF-8, as it does when nobody
     implements this.
+    """
+
+
+@since("0.1")
+@hookspec(firstresult=True)
+def bot_likelihoods(  # type: ignore[empty-body]
+    turn: Turn, pairs: Sequence[tuple[str, str]]
+) -> Sequence[Likelihood]:
+    """Tell how likely the model goes on with one text after another. Component: the generator.
+
+    Called: by `bot eval compare` for multiple choice and for the loss on a text, with a few pairs
+    at once, within `limits.token`.
+    Gives: a `bot.Likelihood` for each pair of a beginning and what comes after it, as texts
+    without a chat template. Whoever asks is `turn.principals`. An empty beginning is the start of
+    a document. What is too long loses the front of its beginning, and never anything else.
+    Failure: the variant has no such figure, and the comparison says so.
+    """
+
+
+@since("0.1")
+@hookspec
+def bot_measure(
+    golden: Golden, answer: Answer, passages: Sequence[Passage]
+) -> Mapping[str, float] | None:
+    """Measure an answer to a golden question, by a team's own rule.
+
+    Called: by `bot eval compare` for each answer that a variant gives, refusals too; all
+    implementations at once, each within `limits.hook`. Marker N of the answer stands for
+    `passages[N - 1]`.
+    Gives: numbers by the metric's name, the higher the better; None when it says nothing about
+    this answer. A name that is taken already is refused.
+    Failure: the answer is without this metric, and the comparison says so.
     """
 
 

@@ -1,14 +1,16 @@
-"""`bot eval`: how good the answers are, by the golden set."""
+"""`bot eval`: how good searches and answers are, by the golden set."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bot.cli import comparing
 from bot.cli.session import Session, asynchronous
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ _MARGIN = 0.02  # bot.evaluation.indexes.MARGIN, which --help must not import
 @click.group(epilog="Example: bot eval run")
 def command() -> None:
     """Measure the bot by its golden set."""
+
+
+command.add_command(comparing.compare)
+command.add_command(comparing.rate)
 
 
 @command.command(epilog="Example: bot eval run --index 2")
@@ -76,18 +82,23 @@ async def run(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
 async def list_(session: Session, as_json: bool) -> int:
-    """List what was measured, the newest first; equal golden sets compare."""
+    """List what was measured, the newest first; equal golden sets compare.
+
+    `change` is what has become of a variant's first figure since the same questions were put to it
+    before.
+    """
     from bot.cli.output import print_rows
     from bot.evaluation import results
 
     async with session.bot() as bot:
-        rows = await results.listed(bot.database)
+        rows = results.with_changes(await results.listed(bot.database))
     if not as_json:
         rows = [
             {
                 **{key: row[key] for key in ("evaluation", "at", "kind", "variant", "questions")},
                 "golden": row["golden"][:8],
-                "result": ", ".join(_short(*item) for item in row["summary"].items() if item[1]),
+                "result": _result(row),
+                "change": row["change"] and f"{row['change']:+.3f}",
             }
             for row in rows
         ]
@@ -97,14 +108,23 @@ async def list_(session: Session, as_json: bool) -> int:
 
 @command.command(epilog="Example: bot eval show 3")
 @click.argument("evaluation", type=int)
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write the page of a comparison of answers.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def show(session: Session, evaluation: int, as_json: bool) -> int:
-    """Show an evaluation question by question, the worst first."""
+async def show(session: Session, evaluation: int, html: Path | None, as_json: bool) -> int:
+    """Show an evaluation: of answers its figures, of searches each question, the worst first."""
     from bot.cli.output import print_rows
-    from bot.evaluation import golden, results
+    from bot.errors import UsageError
+    from bot.evaluation import golden, journal, results
 
     async with session.bot() as bot:
+        if await results.kind(bot.database, evaluation) == journal.KIND:
+            kept = await journal.load(bot.database, evaluation)
+            comparing.show_answers(kept, html, as_json=as_json)
+            return 0
+        if html is not None:
+            raise UsageError("A page is made of a comparison of answers; see bot eval compare.")
         trials = await results.trials_of(bot.database, evaluation)
         asked = {one.id: one.question for one in await golden.load(bot.database, drafts=True)}
     rows = [
@@ -129,7 +149,7 @@ async def _measured(
 ) -> Sheet:
     from bot.evaluation import indexes
 
-    with _progress(len(questions)) as told:
+    with progress(len(questions), "Searching") as told:
         return await indexes.measure(bot, versions, questions, assistant, told)
 
 
@@ -190,15 +210,26 @@ def _plain(sheet: Sheet, verdict: Verdict | None, kept: int) -> dict[str, Any]:
     return found
 
 
+def _result(row: Mapping[str, Any]) -> str:
+    """The figures of a variant that fit a line."""
+    if row["finished_at"] is None:
+        return "not finished"
+    summary = row["summary"]
+    if (by := row["settings"].get("by")) is not None:  # of answers there are more than fit
+        summary = {name: summary[name] for name in (by, "refused", "p50_ms", "errors")
+                   if name in summary}  # fmt: skip
+    return ", ".join(_short(*item) for item in summary.items() if item[1])
+
+
 def _short(metric: str, value: Any) -> str:
     return f"{metric} {value['mean']:.3f}" if isinstance(value, dict) else f"{metric} {value}"
 
 
 @contextmanager
-def _progress(length: int) -> Iterator[Callable[[int], None]]:
+def progress(length: int, label: str) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    with click.progressbar(length=length, label="Searching", file=sys.stderr) as bar:
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         yield lambda done: bar.update(1)

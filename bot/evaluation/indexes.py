@@ -68,7 +68,7 @@ class IndexVariant:
                 one.question,
                 k=max(self._k, metrics.DEPTH),
                 assistant=self._assistant,
-                principals=self._principals(one.readers),
+                principals=asking_as(one.readers, self._askers),
                 index=self._version,
             )
             error = " ".join(done.notices)
@@ -78,10 +78,16 @@ class IndexVariant:
         values = metrics.of_ranking(passages, one.sources, self._k)
         return Trial(values=values, milliseconds=took, error=error)
 
-    def _principals(self, readers: frozenset[Principal]) -> frozenset[Principal]:
-        """Who asks: the readers, and where they may not ask this assistant, those who may."""
-        allowed = EVERYONE in self._askers or readers & self._askers
-        return readers if allowed else readers | self._askers
+    def failure(self, one: Golden, reason: str) -> Trial:
+        """Nothing was found."""
+        values = metrics.of_ranking((), one.sources, self._k)
+        return Trial(values=values, milliseconds=0.0, error=reason)
+
+
+def asking_as(readers: frozenset[Principal], askers: frozenset[Principal]) -> frozenset[Principal]:
+    """Who asks: the readers, and where they may not ask an assistant, those who may."""
+    allowed = EVERYONE in askers or readers & askers
+    return readers if allowed else readers | askers
 
 
 async def compare_indexes(

@@ -14,6 +14,9 @@ from bot.database import Database, load_queries
 from bot.errors import NotFound
 from bot.evaluation.engine import Sheet
 from bot.evaluation.golden import digest
+from bot.evaluation.statistics import bootstrap
+
+COSTS = ("refused", "tokens read", "tokens written", "cost")  # the lower, the better
 
 QUERIES = load_queries(Path(__file__).parent.parent / "queries" / "evaluation.sql")
 
@@ -53,6 +56,41 @@ async def listed(database: Database) -> list[dict[str, Any]]:
         return await (await cursor.execute(QUERIES["list"])).fetchall()
 
 
+def with_changes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Say of each row how its first figure has changed since the same questions were asked last.
+
+    Args:
+        rows: as `listed` gives them.
+    """
+    last: dict[tuple[str, str, str, str], float] = {}
+    found: list[dict[str, Any]] = []
+    for row in reversed(rows):
+        change = None
+        if row["summary"]:
+            first = row["settings"].get("by") or next(iter(row["summary"]))
+            mean = (row["summary"].get(first) or {}).get("mean")
+            key = (row["kind"], row["golden"], row["variant"], first)
+            if mean is not None:
+                change = mean - last[key] if key in last else None
+                last[key] = mean
+        found.append({**row, "change": change})
+    return found[::-1]
+
+
+async def kind(database: Database, evaluation: int) -> str:
+    """What an evaluation has compared.
+
+    Raises:
+        NotFound: there is no such evaluation.
+    """
+    async with database.connection() as connection:
+        cursor = await connection.execute(QUERIES["kind"], {"evaluation": evaluation})
+        row = await cursor.fetchone()
+    if row is None:
+        raise NotFound(f"There is no evaluation {evaluation}; `bot eval list` shows them.")
+    return str(row[0])
+
+
 async def trials_of(database: Database, evaluation: int) -> dict[str, list[dict[str, Any]]]:
     """Read the figures of each question, by variant.
 
@@ -75,7 +113,7 @@ def worst_first(
     for variant, rows in trials.items():
         for row in rows:
             questions.setdefault(row["golden"], {})[variant] = row
-    aside = {"golden", "milliseconds", "error"}
+    aside = {"golden", "milliseconds", "error", *COSTS}
 
     def worth(item: tuple[int, dict[str, Mapping[str, Any]]]) -> float:
         rows = item[1].values()
@@ -84,10 +122,16 @@ def worst_first(
     return sorted(questions.items(), key=worth)
 
 
+def interval(values: Sequence[float]) -> dict[str, float]:
+    """A mean with its interval as JSON values."""
+    return asdict(bootstrap(values))
+
+
 def summary(sheet: Sheet, variant: str) -> dict[str, Any]:
     """Write down the figures of a variant as JSON values."""
     return {
-        **{metric: asdict(sheet.mean(variant, metric)) for metric in sheet.metrics},
+        **{name: asdict(sheet.mean(variant, name)) for name in (*sheet.metrics, *sheet.costs)},
+        "milliseconds": interval(sheet.waits(variant)),
         "p50_ms": round(sheet.latency(variant, 0.5), 3),
         "p95_ms": round(sheet.latency(variant, 0.95), 3),
         "errors": sheet.errors(variant),
@@ -100,6 +144,7 @@ def trials(sheet: Sheet, variant: str) -> list[dict[str, Any]]:
         {
             "golden": one.id,
             **trial.values,
+            **trial.costs,
             "milliseconds": round(trial.milliseconds, 3),
             "error": trial.error,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,8 @@ Technique: TypeAlias = Literal[
 
 class IclSettings(BaseModel):
     """`[generators.NAME]` with `type = "icl"`."""
+
+    ladder: ClassVar[str] = "examples"  # what a variant with it takes, see bot.evaluation
 
     model_config = ConfigDict(extra="forbid")
 

@@ -75,8 +75,8 @@ class Batch:
             "logits_to_keep": 1,
         }
         given |= {"inputs_embeds": embeddings} if embeddings is not None else {"input_ids": ids}
-        accepted = _accepted(type(model).forward)
-        out = model(**{name: value for name, value in given.items() if name in accepted})
+        known = accepted(type(model).forward)
+        out = model(**{name: value for name, value in given.items() if name in known})
         self.pairs = [(layer.keys, layer.values) for layer in held.layers]
         self.mask = mask
         self.places = self.places + present.sum(1)
@@ -124,7 +124,7 @@ class Batch:
 
 
 @cache
-def _accepted(forward: Callable[..., Any]) -> frozenset[str]:
+def accepted(forward: Callable[..., Any]) -> frozenset[str]:
     """The arguments that a class of models takes; BLOOM, for one, knows no positions."""
     return frozenset(inspect.signature(forward).parameters)
 

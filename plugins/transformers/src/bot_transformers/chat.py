@@ -91,6 +91,19 @@ class Chat:
         end = self.tokenizer.eos_token_id
         return found if end is None or found[-1:] == [end] else [*found, end]
 
+    def pair(self, before: str, after: str) -> tuple[list[int], list[int]]:
+        """Turn a text and what comes after it into tokens, cut where the one ends.
+
+        A space between the two belongs to what comes after, as tokenizers have it.
+        """
+        kept = before.rstrip()
+        before, after = kept, before[len(kept) :] + after
+        first = self.tokenizer.bos_token_id
+        start = [] if first is None else [first]
+        told = self.tokenizer.encode(self._broken(before), add_special_tokens=False)
+        whole = self.tokenizer.encode(self._broken(before + after), add_special_tokens=False)
+        return [*start, *whole[: len(told)]], whole[len(told) :]
+
     def count(self, text: str) -> int:
         """Count a text's tokens as a part of a prompt."""
         return len(self.tokenizer.encode(self._broken(text), add_special_tokens=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
@@ -69,9 +69,16 @@ class TransformersSettings(ModelSettings):
 
     model: Place = Field(description="A folder, or a name that has been downloaded.")
 
+    @property
+    def ladder(self) -> str:
+        """What a variant with it takes; a folder that `bot tune` has written holds a recipe."""
+        return "tuned" if (Path(self.model) / "recipe.yaml").is_file() else ""
+
 
 class LoraSettings(ModelSettings):
     """`[generators.NAME]` with `type = "lora"`."""
+
+    ladder: ClassVar[str] = "tuned"  # what a variant with it takes, see bot.evaluation
 
     base: Place = Field(description="The model that the adapter was made for.")
     adapter: Place = Field(description="A name of the registry (`bot adapters list`), or a folder.")
