@@ -18,7 +18,7 @@ import numpy as np
 import server
 from bot_pgvector import index
 from bot_pgvector.search import FURTHER
-from bot_pgvector.statements import Form, search_statement
+from bot_pgvector.statements import SEARCH, Form, search_statement
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector_async
 from table import show
@@ -92,8 +92,7 @@ async def searched(
     form = Form.of(version)
     name = "nearest_by_bits" if form.vectors == "binary" else "nearest"
     statement = search_statement(name, form, False, ())
-    await connection.execute("set hnsw.iterative_scan = 'relaxed_order'")
-    await connection.execute("select set_config('hnsw.ef_search', %s, false)", [str(ef)])
+    await connection.execute(SEARCH["settings"], {"ef_search": str(ef)})
     query = (
         f"select document_id, n.* from ({statement}) n join pgvector_{version.id}.chunk using (id)"
     )

@@ -93,7 +93,8 @@ async def text_and_vectors(
     for batch in batches(chunks):
         async with database.transaction() as connection:
             await register_vector_async(connection)
-            await index.copy_chunks(version, batch, connection)
+            ids = await index.reserve(version, len(batch), connection)
+            await index.copy_chunks(version, ids, batch, connection)
     return len(chunks) / (time.perf_counter() - started)
 
 

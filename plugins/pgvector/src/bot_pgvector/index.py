@@ -42,11 +42,13 @@ async def begin(version: IndexVersion, connection: Connection) -> None:
 async def add(version: IndexVersion, chunks: Sequence[Chunk], connection: Connection) -> None:
     """Add chunks, as one new segment; merge segments where there are many of a size."""
     statement = of(version)
+    ids = await reserve(version, len(chunks), connection)
+    # Before the lock, as it takes longest: other workers do the same meanwhile.
+    inverted = invert(ids, [f"{chunk.context}\n{chunk.text}" for chunk in chunks])
     async with _writing(version, connection):
         await _make_room(version, len(chunks), connection)
-        ids = await copy_chunks(version, chunks, connection)
-        texts = [f"{chunk.context}\n{chunk.text}" for chunk in chunks]
-        await _add_segment(statement, ids, texts, connection)
+        await copy_chunks(version, ids, chunks, connection)
+        await _copy_segment(statement, len(ids), inverted.tokens, inverted.postings, connection)
         await _merge_equals(statement, connection)
 
 
@@ -134,7 +136,8 @@ async def _state(version: IndexVersion, connection: Connection) -> tuple[int, in
     return row[1], row[2], row[3]
 
 
-async def _reserve(version: IndexVersion, count: int, connection: Connection) -> list[int]:
+async def reserve(version: IndexVersion, count: int, connection: Connection) -> list[int]:
+    """Take ids for chunks that are to be added."""
     cursor = await connection.execute(
         INDEX["reserve"], {"table": f"{schema(version.id)}.chunk", "count": count}
     )
@@ -153,10 +156,9 @@ async def _make_room(version: IndexVersion, count: int, connection: Connection) 
 
 
 async def copy_chunks(
-    version: IndexVersion, chunks: Sequence[Chunk], connection: Connection
-) -> list[int]:
-    """Store texts and vectors; return the ids that they got."""
-    ids = await _reserve(version, len(chunks), connection)
+    version: IndexVersion, ids: Sequence[int], chunks: Sequence[Chunk], connection: Connection
+) -> None:
+    """Store texts and vectors."""
     type_ = Form.of(version).type
     async with connection.cursor().copy(of(version)("copy_chunks")) as copy:
         copy.set_types(
@@ -181,14 +183,6 @@ async def copy_chunks(
                     HalfVector(chunk.vector) if type_ == "halfvec" else chunk.vector,
                 )
             )
-    return ids
-
-
-async def _add_segment(
-    statement: Statement, ids: Sequence[int], texts: Sequence[str], connection: Connection
-) -> None:
-    inverted = invert(ids, texts)
-    await _copy_segment(statement, len(ids), inverted.tokens, inverted.postings, connection)
 
 
 async def _copy_segment(

@@ -163,7 +163,7 @@ def ef_search(chunks: int) -> int:
 
     Measured by bench/recall.py; see docs/decisions/index-storage.md.
     """
-    return min(max(40, chunks // 600), 1000)
+    return min(max(40, chunks // 400), 1000)
 
 
 def _understood(query: Weighted, glossary: Sequence[Sequence[str]]) -> Weighted:
