@@ -34,6 +34,7 @@ HEARTBEAT = 1.0  # seconds between signs of life, and between looks for the jobs
 POLL = 1.0  # seconds between looks for jobs whose time has come; new ones are announced
 LONGEST_WAIT = 300  # seconds between two attempts
 AGAIN = 5.0  # seconds at most until a lost database is tried again
+TIDIED = "17 * * * *"  # hourly, as a worker may run for some hours of a day only
 KEPT = 7  # days that finished jobs are kept, and that a key is remembered
 
 
@@ -245,8 +246,7 @@ def _schedules(bot: Bot) -> Iterator[tuple[Task, str, str, dict[str, Any]]]:
     """What is done when: a task, a cron expression, a name for it, and the arguments."""
     from bot.indexing.rebuild import SYNC_TASK
 
-    # Hourly, as a worker may run for some hours of a day only.
-    yield TIDY, "17 * * * *", "hourly", {}
+    yield TIDY, TIDIED, "hourly", {}
     for name, source in bot.settings.sources.items():
         if source.schedule:
             yield SYNC_TASK, source.schedule, name, {"source": name}

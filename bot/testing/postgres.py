@@ -100,7 +100,7 @@ def conninfo(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 async def database(conninfo: str) -> AsyncIterator[Database]:
     """An open `Database` of this test alone."""
-    opened = Database(conninfo, timeout=3)
+    opened = Database(conninfo)
     await opened.open()
     yield opened
     await opened.close()

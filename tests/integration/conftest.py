@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from bot import Bot, schema
+from bot import Bot, schema, worker
 from bot.database import Database
 from bot.embedded import EmbeddedServer
 from bot.plugins import Plugins
@@ -26,6 +26,12 @@ import toys
 
 TEMPLATE = "bot_template"
 _numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def untidied(monkeypatch):
+    """No worker tidies up: the time of day would decide whether the queue has a job more."""
+    monkeypatch.setattr(worker, "TIDIED", "0 0 29 2 *")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +73,7 @@ def conninfo(server, template):
 @pytest.fixture
 async def database(conninfo):
     """An open `Database`."""
-    opened = Database(conninfo, timeout=3)
+    opened = Database(conninfo)
     await opened.open()
     yield opened
     await opened.close()

@@ -178,12 +178,12 @@ async def test_nothing_that_a_stream_raises_ends_the_bot(error, plain):
 
 async def test_a_timeout_error_of_the_plugin_is_not_our_timeout():
     own, ours = await gathered(
-        timeout=0.05,
+        timeout=1,
         own=queries(_raiser(TimeoutError("the model is slow"), plain=False)),
-        ours=queries(lambda: time.sleep(0.5)),
+        ours=queries(lambda: time.sleep(3)),
     )
     assert own.error.reason == "raised TimeoutError: the model is slow"
-    assert ours.error.reason == "gave no answer within 0.05 s"
+    assert ours.error.reason == "gave no answer within 1 s"
 
 
 async def test_one_that_swallows_cancellation_is_left_behind():
@@ -196,7 +196,7 @@ async def test_one_that_swallows_cancellation_is_left_behind():
             except asyncio.CancelledError:
                 continue
 
-    bad, good = await gathered(timeout=0.05, bad=queries(stubborn), good=queries(lambda: ["fine"]))
+    bad, good = await gathered(timeout=1, bad=queries(stubborn), good=queries(lambda: ["fine"]))
     assert "gave no answer" in str(bad.error)
     assert good.value == ["fine"]
     freed.set()

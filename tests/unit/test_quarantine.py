@@ -35,9 +35,7 @@ def plugins(tmp_path):
 
 
 async def ask(plugins, only=None):
-    given = await dispatch.gather(
-        plugins.manager, "bot_retrieve", only=only, timeout=0.2, turn=TURN
-    )
+    given = await dispatch.gather(plugins.manager, "bot_retrieve", only=only, timeout=1, turn=TURN)
     return {result.plugin: result.error for result in given}
 
 
