@@ -42,7 +42,9 @@ def fuse(
             if (other := best.get(key)) is not None:
                 best[key] = replace(other, score=other.score + score * share)
             else:
-                best[key] = replace(passage, score=score * share, retriever=retriever)
+                # One that asked another names it: "rerank/documents".
+                through = "/".join(filter(None, [retriever, passage.retriever]))
+                best[key] = replace(passage, score=score * share, retriever=through)
     # Sorting is stable: at equal scores the retrievers' own order stands.
     return sorted(best.values(), key=lambda passage: -passage.score)[:k]
 

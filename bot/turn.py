@@ -146,7 +146,8 @@ class Passage:
         location: where in the document, for people: "Install › Windows", "page 3".
         start, end: character span of `text` in the document, when known.
         evidence: why it was found, in its retriever's own words: scores and places in rankings.
-        retriever: the retriever that brought it; set by the core.
+        retriever: the retriever that brought it; set by the core. One that asked another stands
+            before it: "rerank/documents".
     """
 
     id: str

@@ -110,3 +110,9 @@ def test_fusing_gives_at_most_k_known_passages_each_once_the_best_first(found, k
     assert [p.score for p in fused] == sorted((p.score for p in fused), reverse=True)
     for one in fused:
         assert one.id in ids(found[one.retriever])
+
+
+def test_a_retriever_that_asked_another_names_it():
+    nested = fuse({"documents": [passage("a", 1.0)]}, 5)
+    (first,) = fuse({"rerank": nested}, 5)
+    assert first.retriever == "rerank/documents"
