@@ -15,6 +15,7 @@ test-models: .venv-models/setup  ## the tests of the model plugins, in an enviro
 	.venv-models/bin/pytest plugins/transformers/tests
 	.venv-models/bin/pytest plugins/rerank/tests
 	.venv-models/bin/pytest plugins/tune/tests
+	.venv-models/bin/pytest plugins/langchain/tests
 
 setup: .venv/setup  ## the default install into .venv
 

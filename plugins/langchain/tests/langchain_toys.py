@@ -1,0 +1,52 @@
+"""Parts of LangChain for the tests: deterministic, small, and named by import path."""
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.embeddings import Embeddings
+
+from bot.testing.fake_models.script import embedding
+
+SIZE = 64
+
+
+class WordEmbeddings(Embeddings):
+    """The same words are near each other."""
+
+    def __init__(self, size=SIZE):
+        self.size = size
+
+    def embed_documents(self, texts):
+        return [embedding(text, self.size) for text in texts]
+
+    def embed_query(self, text):
+        return embedding(text, self.size)
+
+
+class Memory(BaseLoader):
+    """Documents that stand in its options."""
+
+    def __init__(self, texts, readers=None):
+        self.texts = texts
+        self.readers = readers or {}
+
+    def lazy_load(self):
+        for text in self.texts:
+            about = {"source": text.split()[0].lower(), "page": 3}
+            if text in self.readers:
+                about["readers"] = self.readers[text]
+            yield Document(page_content=text, metadata=about)
+
+
+class Longest(BaseDocumentCompressor):
+    """Puts the longest first and leaves the shortest out."""
+
+    def compress_documents(self, documents, query, callbacks=None):
+        return sorted(documents, key=lambda one: -len(one.page_content))[:-1]
+
+
+class Broken(BaseLoader):
+    """Fails after its first document."""
+
+    def lazy_load(self):
+        yield Document(page_content="first", metadata={"source": "a"})
+        raise OSError("the disk is on fire")
