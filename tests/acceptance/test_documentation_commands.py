@@ -56,6 +56,8 @@ ELSEWHERE = {
     "bot source add manual https": "a network; tests/unit/test_settings_commands.py does it",
     "bot source add product https": "a network; tests/unit/test_settings_commands.py does it",
     "bot adapters": "needs the model plugins; plugins/transformers/tests does it",
+    "bot tune": "needs the model plugins; plugins/tune/tests does it",
+    "bot eval compare --variants base": "the same; plugins/transformers/tests does it",
 }
 
 

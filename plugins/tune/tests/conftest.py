@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,10 @@ import pytest
 import tiny
 import torch
 from bot_tune import folder, gathering, recipe, training
+from click.testing import CliRunner
+
+from bot.cli import bot as cli
+from bot.embedded import EmbeddedServer
 
 torch.set_num_threads(1)
 
@@ -83,10 +88,30 @@ def train(begin):
 
 @pytest.fixture(scope="module")
 def home():
-    """A home that the server's own user can reach."""
+    """A folder with a bot's home that the server's own user can reach, and its server running."""
     made = Path(tempfile.mkdtemp(dir="/tmp"))
     made.chmod(0o711)
+    server = EmbeddedServer(made / "home")
+    asyncio.run(server.start())
     yield made
-    import shutil
-
+    asyncio.run(server.stop())
     shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def bot(home):
+    """Run a command in this process; return what it printed, or its complaint if it is to fail."""
+
+    def run(*arguments, code=0):
+        before = Path.cwd()
+        os.chdir(home)
+        try:
+            environ = {"BOT_HOME": str(home / "home")}
+            done = CliRunner().invoke(cli, [*map(str, arguments)], env=environ)
+        finally:
+            os.chdir(before)
+        assert done.exit_code == code, done.output
+        assert "defect" not in done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    return run

@@ -10,7 +10,8 @@ from bot import hookimpl
 @hookimpl
 def bot_commands(cli: click.Group) -> None:
     from bot_tune.commands import tune
-    from bot_tune.data_commands import inspect
+    from bot_tune.data_commands import augment, inspect
 
+    tune.add_command(augment)
     tune.add_command(inspect)
     cli.add_command(tune)

@@ -64,6 +64,65 @@ async def inspect(
     return 0
 
 
+@click.command(
+    epilog="Example: bot tune augment answers.jsonl --output more.jsonl  ·  "
+    "bot tune augment answers.jsonl --output more.jsonl --through German --generator model"
+)
+@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE…")
+@click.option("--output", required=True, type=_NEW, help="The examples and their variants.")
+@click.option("--copies", default=1, show_default=True, type=click.IntRange(1, 20),
+              help="Variants of each example, at most.")  # fmt: skip
+@click.option("--assistant", default="default", show_default=True,
+              help="Whose glossary says what else means the same.")  # fmt: skip
+@click.option("--through", default="", metavar="LANGUAGE",
+              help="Translate questions into this language and back instead.")  # fmt: skip
+@click.option("--generator", default="", metavar="NAME",
+              help="Who translates; the assistant's own generator, unless told.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same words.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@asynchronous
+async def augment(
+    session: Session,
+    files: tuple[Path, ...],
+    output: Path,
+    copies: int,
+    assistant: str,
+    through: str,
+    generator: str,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Add examples that ask the same in other words.
+
+    Words are replaced by ones that mean the same, or questions go through another language and
+    back. Answers, numbers, names, code and quotations stay as they are. Texts have no question
+    and are only copied. A training measures with no variant of what it learns.
+    """
+    from bot.cli.output import print_result
+    from bot.errors import UsageError
+    from bot_tune import varying
+
+    if generator and not through:
+        raise UsageError("--generator translates; say with --through into which language.")
+    varying.check(files, output)
+    async with session.bot() as bot:
+        if through:
+            asked = await bot.generator(generator or bot.assistant(assistant).generator)
+            work = varying.translated(files, asked, through)
+        else:
+            work = varying.replaced(files, bot.assistant(assistant).glossary, copies, seed)
+        done = await varying.write(work, output, _progress)
+    _progress(0)
+    for reason, count in done.refused.most_common():
+        click.echo(f"{count} without a variant: {reason}.", err=True)
+    told = f"{done.examples} examples and {done.variants} variants are in {output}."
+    print_result(
+        told, as_json=as_json, examples=done.examples, variants=done.variants,
+        refused=dict(done.refused), output=str(output),
+    )  # fmt: skip
+    return 0
+
+
 def _progress(count: int) -> None:
     """Count on a terminal; 0 takes the line away."""
     if sys.stderr.isatty() and count % 100 == 0:

@@ -29,14 +29,13 @@ def count(plan: Recipe, base: Path, found: Gathered) -> tuple[int, int]:
         )
         return count_steps(plan, len(pairs)), int(tokens * plan.epochs)
     own = rows.read(learned, chat, plan.length)
-    tokens, sequences = own.tokens, len(own.sequences)
+    sequences = list(own.sequences)
     whole = own.tokens / (1 - sum(one.share for one in plan.mix))
     for one in plan.mix:
         further, _ = gathering.held_out(found.mixed[one.name], max(plan.held_out, 0.1), plan.seed)
-        drawn = rows.drawn(rows.read(further, chat, plan.length), whole * one.share, plan.seed)
-        tokens += sum(len(each.ids) for each in drawn)
-        sequences += len(drawn)
-    # Packed rows are nearly full.
-    packed = plan.task == "clm" and plan.method != "prompt"
-    rows_ = -(-tokens // plan.length) if packed else sequences
-    return count_steps(plan, rows_), int(tokens * plan.epochs)
+        read = rows.read(further, chat, plan.length)
+        sequences += rows.drawn(read, whole * one.share, plan.seed)
+    tokens = sum(len(one.ids) for one in sequences)
+    packed = sequences and plan.task == "clm" and plan.method != "prompt"
+    made = len(rows.dataset(sequences, plan.length, packed=True)) if packed else len(sequences)
+    return count_steps(plan, made), int(tokens * plan.epochs)

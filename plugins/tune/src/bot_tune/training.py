@@ -89,7 +89,7 @@ def run(folder: Path, *, resume: bool = False) -> dict[str, Any]:
     (folder / "training_args.bin").unlink(missing_ok=True)  # pickled; nobody needs it
     found = summary(trainer, data, after, seconds)
     found |= {"device": made.device, "precision": made.precision, "packed": packed}
-    found |= {"own_template": template is None}
+    found |= {"own_template": template is None, "processes": trainer.args.world_size}
     found |= {"torch": torch.__version__}
     (folder / METRICS).write_text(json.dumps(found, indent=1), encoding="utf-8")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -210,6 +210,7 @@ def trainer_of(
         "gradient_checkpointing": plan.checkpointing,
         "bf16": made.precision == "bfloat16",
         "use_cpu": made.device == "cpu",
+        "ddp_find_unused_parameters": False,
         "dataloader_pin_memory": made.device.startswith("cuda"),
         "logging_steps": max(1, steps // 500),
         "eval_strategy": "steps" if data.measured else "no",
