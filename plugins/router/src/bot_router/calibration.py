@@ -195,7 +195,7 @@ def _after(trials: Sequence[Trial]) -> Iterator[Policy]:
 
 
 def _cascade(name: str, weak: Weak) -> Policy:
-    toml = f"supported = {weak.supported:g}\n"
+    toml = f"refusal = true\nsupported = {weak.supported:g}\n"
     toml += f"probability = {weak.probability:g}\n" if weak.probability else ""
     return Policy(
         "after", name, {"weak": toml}, lambda one: weakness(weak, one.small.said)[0] != ""

@@ -97,9 +97,14 @@ def _print(
     if failed:
         told = f"Note: the large one did not answer {failed} questions; the small one's counted."
         click.secho(told, err=True, fg="yellow")
+    cost = (
+        f"asking the large one {held['cost']:.0%} of them"
+        if unit == "questions"
+        else f"for {held['cost']:.4g} {unit} a question"
+    )
     click.echo(
         f"\nChosen: {best.policy.name}. Chosen on four fifths of the questions and measured on the "
-        f"fifth, it has quality {held['quality']:.3f} at {held['cost']:.4g} {unit} a question."
+        f"fifth, it has quality {held['quality']:.3f}, {cost}."
     )
     click.echo(f"\n{_toml(asking.name, best)}", nl=False)
 
