@@ -39,8 +39,8 @@ PAIRS = Path(__file__).parent / "data" / "paraphrases.tsv"
 WEIGHTS: Sequence[tuple[ModuleType, str]] = (
     *((ranking, name) for name in ("_BEFORE", "_AFTER", "_HEADING", "_KIND", "_RANK", "_CARRIED",
                                    "_NAMES", "_WEAK")),
-    *((selection, name) for name in ("_NEAR", "_TOLERANCE", "_ROOM")),
-    (trimming, "LONG"),
+    *((selection, name) for name in ("_NEAR", "_SHARP", "_LIKELY", "_WORTH")),
+    *((trimming, name) for name in ("LONG", "SHORT", "LEAST")),
 )  # fmt: skip
 
 

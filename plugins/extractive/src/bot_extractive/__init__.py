@@ -18,7 +18,7 @@ class ExtractiveSettings(BaseModel):
         default=4, ge=1, le=4, description="How many sentences to quote at most."
     )
     threshold: float = Field(
-        default=0.4,
+        default=0.37,
         ge=0,
         le=1,
         description="Refuse below this confidence, 0 to 1: words and meaning together.",

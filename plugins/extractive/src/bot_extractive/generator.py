@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncIterator
-from itertools import pairwise
 
 from bot import Delta, Turn, hookimpl
 from bot.dispatch import in_thread
@@ -14,7 +13,7 @@ from bot.phrases import refusal
 from bot.plugins import Embed
 from bot.turn import Prompt
 from bot_extractive.ranking import Ranking, rank
-from bot_extractive.selection import COMPARED, Quote, choose, sighted
+from bot_extractive.selection import BLIND, COMPARED, Quote, choose, trust
 from bot_extractive.units import LONGEST, Unit
 
 log = logging.getLogger(__name__)
@@ -37,8 +36,7 @@ class Extractive:
         if not quotes:
             looked = [p.title.strip() or p.uri for p in prompt.passages] or sorted(turn.sources)
             yield Delta(text=refusal(prompt.question, looked), verbatim=True, refusal=True)
-        for before, quote in pairwise([None, *quotes]):
-            assert quote is not None
+        for before, quote, after in zip([None, *quotes], quotes, [*quotes[1:], None], strict=False):
             if before is not None:
                 yield Delta(text=_between(before, quote))
             text = _cut(quote.unit)
@@ -46,8 +44,10 @@ class Extractive:
             if fence := _open_fence(quote.unit, text):
                 yield Delta(text="\n")
                 yield Delta(text=fence, verbatim=True)  # so that it opens no code of the bot's own
+            if _one_table(quote, after):
+                continue  # a marker between its rows would end the table
             # On the same line a marker would break a table or a fence.
-            space = "\n" if quote.unit.kind in ("code", "row") else " "
+            space = "\n" if quote.unit.kind == "code" or quote.unit.in_table else " "
             yield Delta(text=f"{space}[{quote.marker}]")
 
     async def quotes(self, turn: Turn, prompt: Prompt) -> list[Quote]:
@@ -75,7 +75,7 @@ class Extractive:
         texts = [candidate.unit.text for candidate in ranking.best[:COMPARED]]
         if self._embed is None or turn.index is None or not texts:
             return None
-        if not sighted(prompt.question, prompt.passages):
+        if trust(prompt.question, prompt.passages) < BLIND:
             return None
         query = next(iter(prompt.queries), prompt.question)
         try:
@@ -88,7 +88,21 @@ class Extractive:
         return found
 
 
+def _one_table(quote: Quote, after: Quote | None) -> bool:
+    """Whether two quotes are rows of one passage, and so most likely of one table."""
+    return (
+        after is not None
+        and quote.marker == after.marker
+        and quote.unit.in_table
+        and after.unit.in_table
+    )
+
+
 def _between(before: Quote, after: Quote) -> str:
+    if _one_table(before, after):
+        return "\n"
+    if before.unit.in_table or after.unit.in_table:
+        return "\n\n"
     kinds = {before.unit.kind, after.unit.kind}
     if before.marker != after.marker or "code" in kinds:
         return "\n\n"

@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bot import Passage
-from bot_extractive.terms import Terms, wanted
+from bot_extractive.terms import PROCEDURE, Terms, wanted
 from bot_extractive.units import Unit, units
 
 # Fitted on half of the questions of XQuAD (English); docs/decisions/extractive-answers.md.
 _BEFORE, _AFTER = 0.5, 0.3  # a question's word in a neighbour counts this much
 _HEADING = 0.6  # ... in a heading above, the title or the location
+_SECTION = 0.3  # ... in the nearest heading, when that says little else
 _KIND = 0.05  # has, or lacks, the kind of thing that is asked for
+_CODE = 0.3  # code, when the way to do something is asked for
 _RANK = 0.3  # times 1/rank of the passage
 _LINKS = 0.3  # less for hardly more than links
 _CARRIED = 0.5  # a word that only the rewritten query has
 _NAMES = 1.5  # a name or number in the question
 _WEAK = 0.3  # a word that questions are made of
 
+_NOTHING: frozenset[str] = frozenset()
 _NAMED = re.compile(r"(?<!^)\b(?:[A-Z][\w-]*|\d[\d,.]*)")
 
 
@@ -31,7 +35,9 @@ class Candidate:
 
     Attributes:
         place: among all units of all passages.
-        above: terms of the headings it stands under.
+        above: terms of the headings it stands under, and of its table's first row.
+        section: the place of the nearest heading, or of the first unit of its passage.
+        under: terms of that heading alone.
         coverage: which share of the question it holds, weighed by rarity.
     """
 
@@ -40,6 +46,8 @@ class Candidate:
     unit: Unit
     terms: frozenset[str]
     above: frozenset[str]
+    section: int
+    under: frozenset[str]
     coverage: float = 0.0
     score: float = 0.0
 
@@ -54,6 +62,7 @@ class Ranking:
         weights: what the question's terms count; they sum to 1.
         own: the terms of the question itself; the others are carried over from earlier ones.
         terms: splits text into terms.
+        wanted: tells whether a text has the kind of thing that is asked for, where that is known.
     """
 
     candidates: Sequence[Candidate]
@@ -61,6 +70,7 @@ class Ranking:
     weights: dict[str, float]
     own: frozenset[str]
     terms: Terms
+    wanted: Callable[[str], bool] | None
 
     def around(self, candidate: Candidate) -> frozenset[str]:
         """Return the terms of a candidate's passage, and of the headings above it."""
@@ -89,31 +99,27 @@ def rank(
     weights = _weights(question, queries, candidates, terms)
     _score(question, candidates, weights)
     best = sorted(
-        (c for c in candidates if c.coverage and _may_be_quoted(c, weights)),
+        (
+            one
+            for one, after in pairwise([*candidates, None])
+            if one is not None and one.coverage and _may_be_quoted(one, after, weights)
+        ),
         key=lambda candidate: -candidate.score,
     )
-    return Ranking(candidates, best, weights, frozenset(terms(question)), terms)
+    return Ranking(candidates, best, weights, frozenset(terms(question)), terms, wanted(question))
 
 
 def _candidates(
     question: str, passages: Sequence[Passage], terms: Terms, glossary: Sequence[Sequence[str]]
 ) -> list[Candidate]:
-    meant = [[frozenset(terms(phrase)) for phrase in group] for group in glossary]
-
-    def understood(text: str) -> frozenset[str]:
-        """Terms, and those of the question for which the text has another word."""
-        found = frozenset(terms(text))
-        for asked, *others in meant:
-            if any(other and other <= found for other in others):
-                found |= asked
-        return found
-
+    understood = _Understood(question, terms, glossary)
     found: list[Candidate] = []
     for number, passage in enumerate(passages):
         title = understood(f"{passage.title} {passage.location}")
         headings: list[tuple[int, frozenset[str]]] = []
-        above = title
-        for unit in units(passage.text):
+        above, section, under, columns = title, len(found), _NOTHING, _NOTHING
+        for unit, after in pairwise([*units(passage.text), None]):
+            assert unit is not None
             # An example that asks the very question is no answer to it.
             said = unit.text.replace(question, "") if unit.kind == "code" else unit.text
             own = understood(said)
@@ -121,8 +127,38 @@ def _candidates(
                 level = len(unit.text) - len(unit.text.lstrip("#")) or 7
                 headings = [h for h in headings if h[0] < level] + [(level, own)]
                 above = title.union(*(h[1] for h in headings))
-            found.append(Candidate(number, len(found), unit, own, above))
+                section, under = len(found), own
+            if not unit.in_table:
+                columns = _NOTHING
+            elif unit.heads(after):
+                columns = own
+            found.append(Candidate(number, len(found), unit, own, above | columns, section, under))
     return found
+
+
+class _Understood:
+    """Take terms from a text, and those of the question for which the text has other words."""
+
+    def __init__(self, question: str, terms: Terms, glossary: Sequence[Sequence[str]]) -> None:
+        self._terms = terms
+        self._meant = [[frozenset(terms(phrase)) for phrase in group] for group in glossary]
+        asked = terms(question)
+        # "roll back" is "rollback", and the other way round.
+        self._joined = {a + b: {a, b} for a, b in pairwise(asked) if a.isascii() and b.isascii()}
+        self._asked = frozenset(asked)
+
+    def __call__(self, text: str) -> frozenset[str]:
+        said = self._terms(text)
+        found = set(said)
+        for a, b in pairwise(said):
+            if a + b in self._asked:
+                found = found - {a, b} | {a + b}
+        for one in found & self._joined.keys():
+            found |= self._joined[one]
+        for asked, *others in self._meant:
+            if any(other and other <= found for other in others):
+                found |= asked
+        return frozenset(found)
 
 
 def _weights(
@@ -147,37 +183,47 @@ def _weights(
 
 def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, float]) -> None:
     asked = weights.keys()
-    nothing: frozenset[str] = frozenset()
     hits = [candidate.terms & asked for candidate in candidates]
-    shape = wanted(question)
-    lower = question.lower()
+    has_kind = wanted(question)
+    procedure = PROCEDURE.search(question) is not None
     for at, one in enumerate(candidates):
         own = hits[at]
         one.coverage = sum(weights[term] for term in own)
         if not own:
             continue
-        last = at + 1 == len(candidates) or candidates[at + 1].passage != one.passage
+        last = at + 1 == len(candidates) or candidates[at + 1].section != one.section
         first = at == 0 or candidates[at - 1].passage != one.passage
-        before = nothing if first else hits[at - 1]
-        after = nothing if last else hits[at + 1]
+        before = _NOTHING if first else hits[at - 1]
+        after = _NOTHING if last else hits[at + 1]
         one.score = (
             one.coverage
             + _BEFORE * sum(weights[term] for term in before - own)
             + _AFTER * sum(weights[term] for term in after - own)
             + _HEADING * sum(weights[term] for term in (one.above & asked) - own)
+            + _SECTION * _named_by(one.under, weights)
             + _RANK / (one.passage + 1)
+            + (_CODE if procedure and one.unit.kind == "code" else 0)
             - (_LINKS if one.unit.is_links else 0)
         )
-        if shape is not None:
-            there = any(
-                m[0].lower() not in lower or len(m[0]) == 1 for m in shape.finditer(one.unit.text)
-            )
-            one.score += _KIND if there else -_KIND
+        if has_kind is not None:
+            one.score += _KIND if has_kind(one.unit.text) else -_KIND
 
 
-def _may_be_quoted(candidate: Candidate, weights: dict[str, float]) -> bool:
+def _named_by(heading: frozenset[str], weights: dict[str, float]) -> float:
+    """How much of the question a heading holds, and of the heading the question; both at once."""
+    asked = heading & weights.keys()
+    return sum(weights[term] for term in asked) * len(asked) / len(heading) if asked else 0.0
+
+
+def _may_be_quoted(
+    candidate: Candidate, after: Candidate | None, weights: dict[str, float]
+) -> bool:
     unit = candidate.unit
     if unit.kind in ("heading", "rule"):
+        return False
+    follows = after.unit if after is not None and after.passage == candidate.passage else None
+    # What it announces, or the row below, is not here.
+    if (unit.leads_in and follows is None) or unit.heads(follows):
         return False
     # A title or a question that only repeats what was asked answers nothing.
     repeats = unit.kind == "line" or unit.text.endswith(("?", "？"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from bot import Passage
+from bot.phrases import language
 from bot.text import CJK
 from bot_extractive.ranking import Candidate, Ranking, rank
-from bot_extractive.terms import PROCEDURE
+from bot_extractive.terms import NAME, PROCEDURE
 from bot_extractive.trimming import length, trimmed
 from bot_extractive.units import Unit
 
@@ -17,14 +20,21 @@ COMPARED = 12  # best units whose vectors are compared with the question's
 
 # Calibrated on public questions; docs/decisions/extractive-answers.md has the table.
 _NEAR = 0.4  # what the cosine with the question counts beside the words
-_TOLERANCE = 0.8  # of the best score, which a further quote needs
-_ROOM = 40  # words of an answer of several sentences
+_SHARP = 7.0  # what a score is multiplied with for the chance to answer
+_LIKELY = 0.4  # of the best one's chance, which a further quote needs
+_WORTH = 0.011  # the chance that a further quote must bring for each of its words
+_ALIKE = 0.8  # of a unit's terms, which another quote has already
+_BESIDE = 3  # units after a sentence among which its command is looked for
 _LIST = 12  # items, rows or steps that are quoted whole
-_LEXICAL = 4.0  # the retriever's score by words, where nothing is known by meaning
-_BLIND = 0.15  # trust in the vectors, below which they say nothing of a Chinese question
+_UNHEARD = 0.05  # less when a name is asked for that stands nowhere
+_LEXICAL = 3.9  # the retriever's score by words, where nothing is known by meaning
+BLIND = 0.15  # trust below which vectors are not asked for
 # Without vectors and scores the words alone decide; of what CJK questions ask, less is found
 # literally: bigrams reach across word boundaries.
 _WORDS_ALONE, _CJK_WORDS_ALONE = 1.15, 1.6
+
+
+_INLINE = re.compile(r"`[^`\n]+ [^`\n]+`")  # a command in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +58,14 @@ def select(
     return choose(question, ranking, passages, max_sentences=max_sentences, threshold=threshold)
 
 
-def sighted(question: str, passages: Sequence[Passage]) -> bool:
-    """Whether vectors tell anything: an English embedder is blind to Chinese, say.
+def trust(question: str, passages: Sequence[Passage]) -> float:
+    """How far vectors tell anything, 0 to 1: an English embedder is blind to Chinese, say.
 
     The retriever tells how far it trusts them.
     """
     if not CJK.search(question):
-        return True
-    trust = [passage.evidence.get("semantic_share") or 0.0 for passage in passages]
-    return max(trust, default=0.0) >= _BLIND
+        return 1.0
+    return max((one.evidence.get("semantic_share") or 0.0 for one in passages), default=0.0)
 
 
 def choose(
@@ -78,20 +87,18 @@ def choose(
     sure = confidence(question, ranking, passages, cosines)
     if not ranking.best or sure < threshold:
         return []
-    ranked = _ordered(ranking, cosines)
-    best = ranked[0]
-    chosen = _with_what_follows(best, ranking.candidates, question)
-    said = {candidate.unit.text for candidate in chosen}
-    room = _ROOM - sum(length(candidate.unit.text) for candidate in chosen)
-    for candidate in ranked[1:]:
-        if len(chosen) >= max_sentences or candidate.score < _TOLERANCE * best.score:
+    ranked = _ordered(ranking, cosines, _NEAR * trust(question, passages))
+    chosen = _with_what_belongs(ranked[0], ranking.candidates, question)
+    chances = _chances(ranked)
+    for candidate, chance in zip(ranked[1:], chances[1:], strict=False):
+        if len(chosen) >= max_sentences or chance < _LIKELY * chances[0]:
             break
-        words = length(_trimmed(candidate, ranking).text)
-        if candidate.unit.text in said or candidate.unit.leads_in or words > room:
+        if candidate.unit.leads_in or candidate.unit.kind == "code":
             continue
-        said.add(candidate.unit.text)
-        chosen.append(candidate)
-        room -= words
+        if any(_alike(candidate, other) for other in chosen):
+            continue
+        if chance >= _WORTH * length(_trimmed(candidate, ranking).text):
+            chosen.append(candidate)
     chosen.sort(key=lambda candidate: candidate.place)
     return [Quote(c.passage + 1, _trimmed(c, ranking)) for c in chosen]
 
@@ -109,7 +116,7 @@ def confidence(
     """
     if not ranking.best:
         return 0.0
-    best = _ordered(ranking, cosines)[0]
+    best = _ordered(ranking, cosines, _NEAR * trust(question, passages))[0]
     around = ranking.around(best)
     words = (best.coverage + 2 * ranking.weight(around)) / 3
     own = ranking.weight(ranking.own)
@@ -117,8 +124,28 @@ def confidence(
         # What is carried over from earlier questions cannot answer for the question's own words.
         asked = ranking.weight(ranking.own & best.terms) + 2 * ranking.weight(ranking.own & around)
         words = min(words, asked / 3 / own)
-    if cosines:
-        return (words + max(cosines)) / 2
+    sure = (words + _meant(question, words, passages, cosines)) / 2
+    return sure - _UNHEARD if _unheard(question, ranking) else sure
+
+
+def _unheard(question: str, ranking: Ranking) -> bool:
+    """Whether a name in an English question stands nowhere in the passages."""
+    names = NAME.findall(question)
+    # Where everything has a capital, capitals tell nothing; nor do they in German.
+    if not names or 2 * len(names) > len(question.split()) or language(question) != "en":
+        return False
+    held = frozenset[str]().union(*(one.terms | one.above for one in ranking.candidates))
+    return not held.issuperset(ranking.terms(" ".join(names)))
+
+
+def _meant(
+    question: str, words: float, passages: Sequence[Passage], cosines: Sequence[float] | None
+) -> float:
+    """What vectors say of the best unit; as far as they tell nothing, what stands in for them."""
+    trusted = trust(question, passages) if cosines else 0.0
+    meant = trusted * max(cosines) if cosines else 0.0
+    if trusted == 1:
+        return meant
     found: list[float] = [
         passage.evidence["lexical"] * passage.evidence["known"]
         for passage in passages
@@ -126,48 +153,97 @@ def confidence(
     ]
     wide = CJK.search(question) is not None
     if found and wide:
-        return (words + _LEXICAL * max(found)) / 2
-    return words * (_CJK_WORDS_ALONE if wide else _WORDS_ALONE)
+        instead = _LEXICAL * max(found)
+    else:
+        instead = (2 * (_CJK_WORDS_ALONE if wide else _WORDS_ALONE) - 1) * words
+    return meant + (1 - trusted) * instead
 
 
-def _ordered(ranking: Ranking, cosines: Sequence[float] | None) -> list[Candidate]:
-    """Sort by words and vectors together; what was not compared comes last."""
+def _ordered(ranking: Ranking, cosines: Sequence[float] | None, near: float) -> list[Candidate]:
+    """Sort by words and vectors together; what was not compared comes last.
+
+    Args:
+        near: what a cosine counts beside the words.
+    """
     if not cosines:
         return list(ranking.best)
     compared = [
-        replace(candidate, score=candidate.score + _NEAR * cosine)
+        replace(candidate, score=candidate.score + near * cosine)
         for candidate, cosine in zip(ranking.best, cosines, strict=False)
     ]
     return sorted(compared, key=lambda candidate: -candidate.score)
+
+
+def _chances(ranked: Sequence[Candidate]) -> list[float]:
+    """How likely each unit is to answer, given that one of them does; by their scores."""
+    shares = [math.exp(_SHARP * (one.score - ranked[0].score)) for one in ranked[:COMPARED]]
+    total = sum(shares)
+    return [share / total for share in shares]
 
 
 def _trimmed(candidate: Candidate, ranking: Ranking) -> Unit:
     unit = candidate.unit
     if unit.kind != "prose":
         return unit
-    part = trimmed(unit.text, frozenset(ranking.weights), ranking.terms)
+    part = trimmed(unit.text, frozenset(ranking.weights), ranking.terms, ranking.wanted)
     start = unit.start + part.start
     return replace(unit, start=start, end=unit.start + part.stop, text=unit.text[part])
 
 
-def _with_what_follows(
+def _alike(one: Candidate, other: Candidate) -> bool:
+    """Whether a unit says nearly nothing that another one does not."""
+    return len(one.terms & other.terms) >= _ALIKE * len(one.terms)
+
+
+def _with_what_belongs(
     best: Candidate, candidates: Sequence[Candidate], question: str
 ) -> list[Candidate]:
-    """Add the list, table or code that a sentence announces, and the other steps of a procedure."""
+    """Add what a reader needs beside the best unit.
+
+    That is the list, table or code that it announces, the columns' names of a table's row, and
+    for a procedure its other steps, or its command and what is said of it.
+    """
+    after = [one for one in candidates[best.place + 1 :] if one.section == best.section]
+    before = [one for one in candidates[: best.place] if one.section == best.section][::-1]
     procedure = PROCEDURE.search(question) is not None
-
-    def belongs(other: Candidate) -> bool:
-        unit = other.unit
-        if other.passage != best.passage:
-            return False
-        if best.unit.leads_in:
-            return unit.kind in ("item", "row", "code")
-        return procedure and (unit.is_step or unit.kind == "code")
-
-    chosen = [best, *takewhile(belongs, candidates[best.place + 1 :])]
-    before = candidates[best.place - 1] if best.place else best
-    if best.unit.kind == "code" and before.unit.leads_in and before.passage == best.passage:
-        chosen.insert(0, before)
-    if procedure and best.unit.is_step:
-        chosen += takewhile(belongs, candidates[best.place - 1 :: -1] if best.place else ())
+    if best.unit.leads_in:
+        chosen = [best, *takewhile(lambda one: one.unit.is_part, after)]
+    elif best.unit.in_table:
+        table = list(takewhile(lambda one: one.unit.in_table, before))[::-1]
+        chosen = [*table[: 2 if len(table) > 1 and table[1].unit.kind == "rule" else 0], best]
+    elif procedure and best.unit.is_step:
+        chosen = [best, *takewhile(_is_step, after), *takewhile(_is_step, before)]
+    elif best.unit.kind == "code":
+        chosen = _explained(best, before, after)
+    else:
+        chosen = [best, *(_command(best, before, after) if procedure else ())]
     return chosen[: _LIST + 1]
+
+
+def _explained(
+    code: Candidate, before: Sequence[Candidate], after: Sequence[Candidate]
+) -> list[Candidate]:
+    """Code with the sentence beside it that announces it or speaks of what is asked."""
+    if (
+        before
+        and before[0].unit.kind == "prose"
+        and (before[0].unit.leads_in or before[0].coverage)
+    ):
+        return [before[0], code]
+    return [code, *(one for one in after[:1] if one.unit.kind == "prose" and one.coverage)]
+
+
+def _is_step(one: Candidate) -> bool:
+    return one.unit.is_step or one.unit.kind == "code"
+
+
+def _command(
+    best: Candidate, before: Sequence[Candidate], after: Sequence[Candidate]
+) -> Iterable[Candidate]:
+    """The code beside a sentence that has no command of its own, and what announces it."""
+    if _INLINE.search(best.unit.text):
+        return ()
+    for place, one in enumerate(after[:_BESIDE]):
+        if one.unit.kind == "code":
+            return [*(two for two in after[:place][-1:] if two.unit.leads_in), one]
+    return [one for one in before[:1] if one.unit.kind == "code"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import Stemmer
@@ -24,8 +24,9 @@ _STOP = frozenset(
 _WEAK = frozenset(
     "many much long often far old type kind sort name called call use used using get got make made"
     " one some any other more most happen happened year date time people person thing way give"
-    " given mean means know known say said want need first last new city country place number"
-    " amount difference between example describe explain list show find go work different".split()
+    " given take taken put mean means know known say said want need first last new city country"
+    " place number amount difference between example describe explain list show find go work"
+    " different".split()
 )
 _CJK_FILLER = re.compile(
     "什[么麼]|多少|多[长大久高远]|哪[些个個里裡儿年种]?|如何|怎[么麼样樣]|[为為]什[么麼]|[为為]何|是否|何[时時]|"
@@ -89,21 +90,35 @@ _KINDS = (
     (re.compile(r"\bhow (?:many|much|long|far|old|often|large|big|tall|high|fast)\b|\bpercent"
                 r"|\bwhat (?:is the )?(?:number|amount|size|population|price|cost)\b"
                 r"|多少|几|幾|多[长大久高远]|いくつ|いくら|何[人個本]", re.I), _NUMBER),
-    (re.compile(r"\bwhen\b|\b(?:what|which|whose) (?:year|date|day|month|century|time)\b"
+    (re.compile(r"\bwhen (?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should)\b"
+                r"|\bwhen\W*$|\b(?:what|which|whose) (?:year|date|day|month|century|time)\b"
                 r"|何时|何時|哪一?年|哪一?天|什么时[候间]|いつ|何年", re.I), _DATE),
     (re.compile(r"\bwho(?:m|se)?\b|谁|誰|だれ"), _NAME),
     (re.compile(r"\bwhere\b|\b(?:what|which) (?:city|country|place|state|region)\b"
                 r"|哪里|哪裡|哪儿|什么地方|どこ", re.I), _PLACE),
     (re.compile(r"\bwhy\b|为什么|為什麼|为何|なぜ|原因", re.I), _CAUSE),
 )  # fmt: skip
+NAME = re.compile(r"(?<!^)\b[A-Z][\w-]+")  # in a question
 PROCEDURE = re.compile(
-    r"\bhow (?:do|can|could|should|would|to|does one)\b"
+    r"\bhow (?:do|can|could|should|would|to|does one)\b|\bwhere (?:do|can|should) (?:i|we|you)\b"
     r"|\b(?:steps?|instructions?|commands?) (?:to|for)\b|\bshow me\b|\bexample of\b"
     r"|如何|怎[么麼样樣]|步骤|どうやって|方法",
     re.I,
 )
 
 
-def wanted(question: str) -> re.Pattern[str] | None:
-    """Return what an answer to the question must look like, when its words tell."""
-    return next((answer for asked, answer in _KINDS if asked.search(question)), None)
+def wanted(question: str) -> Callable[[str], bool] | None:
+    """Return what tells whether a text holds the kind of thing that a question asks for.
+
+    That is a number, a date, a name, a place or a reason which the question itself does not have;
+    None when its words do not tell the kind.
+    """
+    shape = next((answer for asked, answer in _KINDS if asked.search(question)), None)
+    if shape is None:
+        return None
+    given = question.lower()
+
+    def held(text: str) -> bool:
+        return any(m[0].lower() not in given or len(m[0]) == 1 for m in shape.finditer(text))
+
+    return held

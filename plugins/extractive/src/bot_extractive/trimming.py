@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from bot.text import CJK
 
-LONG = 44  # words of a sentence that is quoted whole
+LONG = 46  # words of a quoted sentence
+LEAST = 12  # words that are left of a sentence
+SHORT = 25  # words of a sentence that is quoted whole
 WIDE = 1.5  # characters of Chinese, Japanese or Korean that take the room of a word
 
 _CLAUSE = re.compile(
@@ -25,32 +27,55 @@ def length(text: str) -> float:
     return wide / WIDE + len(_WORD.findall(CJK.sub(" ", text) if wide else text))
 
 
-def trimmed(text: str, asked: frozenset[str], terms: Callable[[str], Iterable[str]]) -> slice:
+def trimmed(
+    text: str,
+    asked: frozenset[str],
+    terms: Callable[[str], Iterable[str]],
+    wanted: Callable[[str], bool] | None = None,
+) -> slice:
     """Return the part of a sentence to quote: all of it, unless it is too long.
 
-    Of the runs of clauses that fit, it is the one that holds most of what is asked, and of those
-    the longest.
+    Clauses at its ends that hold neither words of the question nor the kind of thing that is asked
+    for are left out. Of the runs of clauses that fit then, it is the one that holds most of what is
+    asked, and of those the longest.
+
+    Args:
+        wanted: tells whether a text has the kind of thing that is asked for, where that is known.
     """
-    whole = slice(0, len(text))
-    if length(text) <= LONG:
-        return whole
+    if length(text) <= SHORT:
+        return slice(0, len(text))
     cuts = sorted({0, *(match.end() for match in _CLAUSE.finditer(text)), len(text)})
     clauses = [slice(start, end) for start, end in pairwise(cuts)]
     held = [asked.intersection(terms(text[clause])) for clause in clauses]
     lengths = [length(text[clause]) for clause in clauses]
-    best: tuple[tuple[int, float], slice] | None = None
-    for first in range(len(clauses)):
+    first, last = 0, len(clauses) - 1
+    if wanted is not None and any(wanted(text[clause]) for clause in clauses):
+        tells = [bool(own) or wanted(text[c]) for own, c in zip(held, clauses, strict=True)]
+        while not tells[last] and sum(lengths[first:last]) >= LEAST:
+            last -= 1
+        while not tells[first] and sum(lengths[first + 1 : last + 1]) >= LEAST:
+            first += 1
+    if sum(lengths[first : last + 1]) > LONG:
+        first, last = _run(held, lengths, first, last)
+    return _stripped(text, slice(clauses[first].start, clauses[last].stop))
+
+
+def _run(
+    held: Sequence[frozenset[str]], lengths: Sequence[float], first: int, last: int
+) -> tuple[int, int]:
+    """Choose the run of clauses that fits and holds most; all where even one is too long."""
+    best: tuple[tuple[int, float], tuple[int, int]] | None = None
+    for start in range(first, last + 1):
         found: set[str] = set()
         total = 0.0
-        for last in range(first, len(clauses)):
-            total += lengths[last]
+        for end in range(start, last + 1):
+            total += lengths[end]
             if total > LONG:
                 break
-            found |= held[last]
-            part = slice(clauses[first].start, clauses[last].stop)
+            found |= held[end]
             if best is None or (len(found), total) > best[0]:
-                best = (len(found), total), part
-    return _stripped(text, best[1]) if best else whole
+                best = (len(found), total), (start, end)
+    return best[1] if best else (first, last)
 
 
 def _stripped(text: str, part: slice) -> slice:

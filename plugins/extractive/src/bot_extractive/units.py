@@ -13,6 +13,8 @@ Kind: TypeAlias = Literal["prose", "line", "item", "row", "code", "heading", "ru
 
 LONGEST = 600  # characters of one quote
 
+_WRAPPED = 60  # characters of a line of prose that goes on in the next one
+
 _ITEM = re.compile(r"(?:>\s*)*(?:[-*+•·]|\d{1,3}[.)])\s")
 _LINK = re.compile(r"!?\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|https?://\S+")
 _ENDED = re.compile(r"[.!?。！？…:：;；\"'”’)\]」』）】*_`>]$")
@@ -35,6 +37,20 @@ class Unit:
     def leads_in(self) -> bool:
         """It announces what comes after it."""
         return self.text.endswith((":", "："))
+
+    @property
+    def in_table(self) -> bool:
+        """It is a row of a table, or the line below its first row."""
+        return self.text.lstrip("> \t").startswith("|")
+
+    def heads(self, after: Unit | None) -> bool:
+        """It is the first row of a table, which names its columns."""
+        return self.kind == "row" and after is not None and after.in_table and after.kind == "rule"
+
+    @property
+    def is_part(self) -> bool:
+        """It is a piece of a list, a table or code, which another unit may announce."""
+        return self.kind in ("item", "code") or self.in_table
 
     @property
     def is_step(self) -> bool:
@@ -64,11 +80,12 @@ def units(text: str) -> Iterator[Unit]:
 def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Take lines apart that only look like one sentence because none ends in a full stop.
 
-    Prose wrapped at some column goes on in lower case; list items and headings whose markup
-    is lost begin with a capital each.
+    Prose wrapped at some column goes on in lower case, and its lines are long; list items and
+    headings whose markup is lost begin with a capital each.
     """
     lines = list(re.finditer(r"\S[^\n]*", text[start:end]))
-    if len(lines) > 1 and all(line[0][0].isupper() or line[0][0].isdigit() for line in lines[1:]):
+    begun = all(line[0][0].isupper() or line[0][0].isdigit() for line in lines[1:])
+    if len(lines) > 1 and begun and min(len(line[0]) for line in lines[:-1]) < _WRAPPED:
         return [(start + line.start(), start + line.end()) for line in lines]
     return [(start, end)]
 
