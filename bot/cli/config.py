@@ -12,15 +12,17 @@ def command() -> None:
     """Check and show the configuration."""
 
 
-@command.command(epilog="Example: bot config check")
+@command.command(epilog="Example: bot config check  ·  bot config check --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def check(session: Session) -> None:
+def check(session: Session, as_json: bool) -> None:
     """Check bot.toml as a whole: every mistake with its place and the nearest valid name.
 
     It also tells where the live index version was built with other settings.
     """
     import asyncio
 
+    from bot.cli.output import print_result
     from bot.errors import BotError
     from bot.text import printable
 
@@ -29,12 +31,14 @@ def check(session: Session) -> None:
 
         bot = session.bot()
         bot.check()
-        click.echo(f"{bot.settings.path or 'The defaults'}: no mistakes.")
         try:
             differences = asyncio.run(looked_for(bot))
         except BotError as error:  # the file is right all the same
             differences = [f"The index was not looked at: {error}"]
-        for one in differences:
+        path = str(bot.settings.path or "")
+        told = f"{path or 'The defaults'}: no mistakes."
+        print_result(told, as_json=as_json, path=path, notes=differences)
+        for one in [] if as_json else differences:
             click.secho(f"Note: {printable(one)}", err=True, fg="yellow")
 
     raise SystemExit(guarded(session, work))

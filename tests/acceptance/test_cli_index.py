@@ -28,6 +28,8 @@ def test_a_version_is_built_compared_promoted_rolled_back_and_dropped(office):
     promoted = office.json("index", "promote", "2", "--yes", "--json")
     assert (promoted["promoted"], promoted["outcome"]) == (True, "not worse")
     assert "splitter.max_tokens is 200 in bot.toml, and 32" in office.bot("config", "check").stderr
+    (note,) = office.json("config", "check", "--json")["notes"]
+    assert "splitter.max_tokens is 200 in bot.toml, and 32" in note
     assert office.json("index", "rollback", "--json") == {"version": 1, "changed": 0}
     office.bot("index", "drop", "1", "--yes", code=2)
     office.bot("index", "drop", "2", "--yes")
