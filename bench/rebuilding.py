@@ -1,6 +1,6 @@
 """Rebuilds: how workers share them, how questions fare, and a sync of unchanged documents.
 
-    python bench/rebuilding.py [--documents 8192] [--unchanged 100000]
+    python bench/rebuilding.py [--documents 8192] [--delay 2] [--unchanged 100000]
 
 The embedder waits a fixed time for each chunk, so that it and not the machine is the limit.
 Questions are asked one after the other, from another process, first quietly and then through a
@@ -26,31 +26,31 @@ from table import show
 from bot import Bot
 from bot.embedded import EmbeddedServer
 
-DELAY = 0.002  # seconds a chunk
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=8192)
+    parser.add_argument("--delay", type=float, default=2, help="of the embedder, ms a chunk")
     parser.add_argument("--unchanged", type=int, default=100_000)
     given = parser.parse_args()
     worlds.PATIENCE = 3600
     worlds.DOCUMENTS = given.documents
+    delay = given.delay / 1000
     with worlds.template() as folder:
         rows, alone = [], 0.0
         for workers in (1, 2, 4):
-            seconds, twice = shared(folder, workers)
+            seconds, twice = shared(folder, workers, delay)
             alone = alone or seconds
             rows.append((workers, f"{seconds:.1f}", f"{alone / seconds:.2f}", twice))
         show(
-            f"a rebuild of {given.documents:,} documents, {1000 * DELAY:g} ms a chunk",
+            f"a rebuild of {given.documents:,} documents, {given.delay:g} ms a chunk",
             ("workers", "seconds", "times as fast", "embedded twice"),
             rows,
         )
         show(
             f"questions through a rebuild of {given.documents:,} documents",
             ("while", "asked", "failed", "p50 ms", "p95 ms", "p95 ÷ quiet"),
-            questioned(folder),
+            questioned(folder, delay),
         )
     worlds.DOCUMENTS = given.unchanged
     with worlds.template() as folder:
@@ -61,9 +61,9 @@ def main() -> None:
         )
 
 
-def shared(folder: Path, workers: int) -> tuple[float, int]:
+def shared(folder: Path, workers: int, delay: float) -> tuple[float, int]:
     """Seconds from the beginning of a rebuild to its end, and how much was embedded twice."""
-    with worlds.copied(folder, f"workers{workers}", delay=DELAY) as world:
+    with worlds.copied(folder, f"workers{workers}", delay=delay) as world:
         with served(world) as conninfo:
             running = [world.start("worker", "--queue", "index") for _ in range(workers)]
             wait(conninfo, "select count(*) from procrastinate_workers", workers)
@@ -103,9 +103,9 @@ def stop(running: list[object]) -> None:
         process.communicate()  # type: ignore[attr-defined]
 
 
-def questioned(folder: Path) -> list[tuple[object, ...]]:
+def questioned(folder: Path, delay: float) -> list[tuple[object, ...]]:
     """Ask while nothing happens, and while everything does."""
-    with worlds.copied(folder, "questioned", delay=DELAY) as world, served(world):
+    with worlds.copied(folder, "questioned", delay=delay) as world, served(world):
         os.environ |= world.environ
         sys.path.insert(0, str(world.folder / "site"))
         return asyncio.run(_questioned(world))
