@@ -74,26 +74,27 @@ async def compare(
 
 
 @click.command(epilog="Example: bot eval rate 3")
-@click.argument("evaluation", type=int)
+@click.argument("evaluation", type=int, required=False)
 @click.option("--author", default="", help="Whose ratings these are; the user's of this machine.")
 @click.option("--slack/--no-slack", "in_slack", default=None,
               help="Ask people in Slack, on the app's Home tab; or ask no more.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON at the end.")
 @asynchronous
 async def rate(
-    session: Session, evaluation: int, author: str, in_slack: bool | None, as_json: bool
+    session: Session, evaluation: int | None, author: str, in_slack: bool | None, as_json: bool
 ) -> int:
-    """Say which of two answers is better, without knowing whose they are.
+    """Say which of two answers is better, of the newest comparison or another.
 
-    For each pair: `l` for the left one, `r` for the right one, `n` for neither, `s` to pass it
-    over, `q` to stop. What was said is kept at once.
+    Nobody is told whose they are. For each pair: `l` for the left one, `r` for the right one, `n`
+    for neither, `s` to pass it over, `q` to stop. What was said is kept at once.
     """
     import getpass
 
     from bot.cli.output import print_result
-    from bot.evaluation import journal, ratings
+    from bot.evaluation import journal, ratings, results
 
     async with session.bot() as bot:
+        evaluation = evaluation or await results.newest(bot.database, journal.KIND)
         if in_slack is not None:
             await ratings.ask_in_slack(bot.database, evaluation, in_slack)
             told = "People are asked on the Home tab." if in_slack else "Nobody is asked any more."
@@ -103,6 +104,22 @@ async def rate(
         count, left = await _rated(bot, evaluation, author or f"terminal:{getpass.getuser()}")
     told = f"{count} ratings kept." + ("" if left else " There is nothing more to rate.")
     print_result(told, as_json=as_json, evaluation=evaluation, ratings=count)
+    return 0
+
+
+@click.command(epilog="Example: bot eval pairs > pairs.jsonl")
+@click.argument("evaluation", type=int, required=False)
+@asynchronous
+async def pairs(session: Session, evaluation: int | None) -> int:
+    """Print what people preferred as JSON lines, which `bot tune --task dpo` reads."""
+    from bot.cli.output import dumps
+    from bot.evaluation import journal, ratings, results
+
+    async with session.bot() as bot:
+        evaluation = evaluation or await results.newest(bot.database, journal.KIND)
+        kept = await journal.load(bot.database, evaluation)
+    for pair in ratings.pairs(kept):
+        click.echo(dumps(pair))
     return 0
 
 

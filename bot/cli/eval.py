@@ -30,6 +30,7 @@ def command() -> None:
 
 command.add_command(comparing.compare)
 command.add_command(comparing.rate)
+command.add_command(comparing.pairs)
 
 
 @command.command(epilog="Example: bot eval run --index 2")
@@ -106,19 +107,23 @@ async def list_(session: Session, as_json: bool) -> int:
     return 0
 
 
-@command.command(epilog="Example: bot eval show 3")
-@click.argument("evaluation", type=int)
+@command.command(epilog="Example: bot eval show 3 --html page.html")
+@click.argument("evaluation", type=int, required=False)
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write the page of a comparison of answers.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @asynchronous
-async def show(session: Session, evaluation: int, html: Path | None, as_json: bool) -> int:
-    """Show an evaluation: of answers its figures, of searches each question, the worst first."""
+async def show(session: Session, evaluation: int | None, html: Path | None, as_json: bool) -> int:
+    """Show an evaluation, the newest unless another is named.
+
+    Of answers it shows the figures and the choice, of searches each question, the worst first.
+    """
     from bot.cli.output import print_rows
     from bot.errors import UsageError
     from bot.evaluation import golden, journal, results
 
     async with session.bot() as bot:
+        evaluation = evaluation or await results.newest(bot.database)
         if await results.kind(bot.database, evaluation) == journal.KIND:
             kept = await journal.load(bot.database, evaluation)
             comparing.show_answers(kept, html, as_json=as_json)

@@ -163,9 +163,7 @@ async def load(database: Database, evaluation: int) -> Kept:
         answers = await _answers(connection, evaluation)
         rated = await connection.execute(QUERIES["ratings"], {"evaluation": evaluation})
         ratings = await rated.fetchall()
-    steps = [
-        Step(name=one["name"], means=tuple(one["means"])) for one in about["settings"]["variants"]
-    ]
+    steps = _steps(about)
     asked = [
         one
         for one in await golden.load(database, drafts=True)
@@ -186,6 +184,32 @@ async def load(database: Database, evaluation: int) -> Kept:
         finished=about["finished_at"] is not None,
         settings=about["settings"],
     )
+
+
+async def names(database: Database, evaluation: int) -> list[str]:
+    """The variants of a comparison, in the order they were named.
+
+    Raises:
+        NotFound: as `load` does.
+    """
+    async with database.connection() as connection:
+        return [step.name for step in _steps(await _about(connection, evaluation))]
+
+
+async def _about(connection: Any, evaluation: int) -> dict[str, Any]:
+    cursor = connection.cursor(row_factory=dict_row)
+    await cursor.execute(QUERIES["about"], {"evaluation": evaluation})
+    about: dict[str, Any] | None = await cursor.fetchone()
+    if about is None or about["kind"] != KIND:
+        raise NotFound(
+            f"There is no comparison of answers {evaluation}; `bot eval list` shows them."
+        )
+    return about
+
+
+def _steps(about: Mapping[str, Any]) -> list[Step]:
+    variants = about["settings"]["variants"]
+    return [Step(name=one["name"], means=tuple(one["means"])) for one in variants]
 
 
 async def _answers(connection: Any, evaluation: int) -> dict[tuple[str, int], Trial]:

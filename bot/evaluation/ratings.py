@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from bot.database import Database
 from bot.errors import NotFound
+from bot.evaluation import journal
+from bot.evaluation.journal import Kept
 from bot.evaluation.results import QUERIES
+from bot.evaluation.words import unmarked
 from bot.text import cleaned
 from bot.turn import Principal
 
@@ -115,17 +119,41 @@ async def rate(
             raise NotFound("These answers are gone; rate others.")
 
 
+def pairs(kept: Kept) -> Iterator[dict[str, Any]]:
+    """What people preferred, as preference tuning reads it; where they disagree evenly, nothing.
+
+    Who may read the question may read its answers: it was asked as them.
+    """
+    votes: Counter[tuple[int, str, str]] = Counter()
+    for question, one, other, better, _ in kept.ratings:
+        votes[question, one, other] += {"one": 1, "other": -1, "neither": 0}[better]
+    places = {one.id: place for place, one in enumerate(kept.sheet.golden)}
+    for (question, one, other), vote in votes.items():
+        if not vote or question not in places:
+            continue
+        said = {
+            name: unmarked(kept.sheet.trials[name][places[question]].answer)
+            for name in (one, other)
+        }
+        asked = kept.sheet.golden[places[question]]
+        yield {
+            "prompt": asked.question,
+            "chosen": said[one if vote > 0 else other],
+            "rejected": said[other if vote > 0 else one],
+            "readers": sorted(asked.readers),
+        }
+
+
 async def ask_in_slack(database: Database, evaluation: int, asked: bool) -> None:
-    """Ask people in Slack about an evaluation's answers, or ask them no more.
+    """Ask people in Slack about a comparison's answers, or ask them no more.
 
     Raises:
-        NotFound: there is no such evaluation.
+        NotFound: there is no such comparison.
     """
+    await journal.names(database, evaluation)
     async with database.connection() as connection:
         arguments = {"evaluation": evaluation, "asked": asked}
-        cursor = await connection.execute(QUERIES["ask_in_slack"], arguments)
-        if cursor.rowcount == 0:
-            raise NotFound(f"There is no evaluation {evaluation}; `bot eval list` shows them.")
+        await connection.execute(QUERIES["ask_in_slack"], arguments)
 
 
 async def asked_in_slack(database: Database) -> int | None:

@@ -77,6 +77,22 @@ def with_changes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found[::-1]
 
 
+async def newest(database: Database, kind: str = "") -> int:
+    """Find the newest evaluation.
+
+    Args:
+        kind: of what; of anything, unless given.
+
+    Raises:
+        NotFound: there is none.
+    """
+    async with database.connection() as connection:
+        row = await (await connection.execute(QUERIES["newest"], {"kind": kind})).fetchone()
+    if row is None:
+        raise NotFound("Nothing was measured yet; see `bot eval run` and `bot eval compare`.")
+    return int(row[0])
+
+
 async def kind(database: Database, evaluation: int) -> str:
     """What an evaluation has compared.
 

@@ -60,6 +60,9 @@ on conflict (evaluation_id, variant, task) do update set figures = excluded.figu
 select variant, task, figures from evaluation_reading where evaluation_id = %(evaluation)s
 order by task, variant
 
+-- name: newest
+select id from evaluation where kind = %(kind)s or %(kind)s = '' order by id desc limit 1
+
 -- name: kind
 select kind from evaluation where id = %(evaluation)s
 

@@ -359,6 +359,25 @@ async def test_people_rate_without_knowing_whose_answers_they_read(bot):
     assert view.view(await journal.load(bot.database, kept.id)).preferred["tuned"].mean == 3.5 / 4
 
 
+async def test_what_people_prefer_becomes_pairs_to_tune_on(bot):
+    kept, _ = await compared(bot, "base", "tuned")
+    said = {"Which port?": ("one", "other"), "Which host?": ("other",), "Which wage?": ("other",)}
+    for author in ("ann", "bob"):
+        while pair := await ratings.next_pair(bot.database, kept.id, author):
+            votes = said[pair.question]
+            better = votes[0 if author == "ann" else -1]
+            wanted = {"one": "base", "other": "tuned"}[better]
+            side = "left" if pair.variants[0] == wanted else "right"
+            await ratings.rate(bot.database, pair, side, author)
+    found = list(ratings.pairs(await journal.load(bot.database, kept.id)))
+    assert found == [  # about the port the two disagree
+        {"prompt": "Which host?", "chosen": "It is beta.", "rejected": "I do not know.",
+         "readers": ["everyone"]},
+        {"prompt": "Which wage?", "chosen": "It is 3141.", "rejected": "I do not know.",
+         "readers": ["group:hr"]},
+    ]  # fmt: skip
+
+
 async def test_the_order_is_by_chance_and_the_same_again(bot):
     kept, _ = await compared(bot, "base", "tuned")
     orders = {

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from bot.errors import NotFound
 from bot.inbox import Inbox, Incoming, Place
 from bot.turn import Principal
-from bot_slack import access, blocks, conversations, home
+from bot_slack import access, blocks, conversations, home, rating
 from bot_slack.access import Room
 from bot_slack.settings import SlackSettings
+from bot_slack.status import reassure
 
 if TYPE_CHECKING:
     from slack_bolt.async_app import AsyncApp
@@ -55,6 +56,7 @@ class Listeners:
         self._client = answering.client
         self._me = answering.me
         self._settings = settings
+        self._limiter = answering.limiter
         self._directory = answering.questions.directory
         self._gone = gone
         self._stored: dict[tuple[str, str | None, bool], None] = {}
@@ -75,6 +77,7 @@ class Listeners:
         app.action(blocks.FEEDBACK)(self._feedback)
         app.action(blocks.PUBLISH)(self._publish)
         app.action(blocks.HANDOVER)(self._hand_over)
+        app.action(re.compile(f"^{rating.ACTION}"))(self._rate)
         app.action(re.compile(".*"))(_acknowledge)
         app.view(home.COMMENT)(self._comment)
         app.event(re.compile(".*"))(_unknown)
@@ -149,6 +152,8 @@ class Listeners:
         stored = await self._inbox.store(
             asked.incoming, addressed=asked.addressed, follows=asked.follows
         )
+        if stored and not asked.incoming.details.get("private"):
+            self._behind(reassure(self._inbox, self._client, self._limiter, asked.incoming))
         return stored or asked.addressed
 
     async def _stopped(self, event: Body) -> None:
@@ -212,6 +217,14 @@ class Listeners:
             author = self._author(body)
             await self._bot.feedback(turn, False, author=author, comment=comment)
         await ack()
+
+    async def _rate(self, body: Body, ack: Ack) -> None:
+        user = body["user"]["id"]
+        principals = await self._principals(user)
+        value = str(body["actions"][0]["value"])
+        await rating.take(self._bot, value, principals, self._author(body))
+        await ack()
+        self._behind(self._show_home(user))
 
     async def _publish(self, body: Body, ack: Ack) -> None:
         await self._do("publish", body, self._room_of(body))
@@ -281,6 +294,8 @@ class Listeners:
             for one in await self._inbox.recent(self._place("", ""), user)
         ]
         view = await home.view(self._bot, principals, recent, self._settings.assistant)
+        asked = await rating.blocks(self._bot, principals, f"{self._me.team}/{user}")
+        view["blocks"] = [*asked, *view["blocks"]]
         await self._client.views_publish(user_id=user, view=view)
 
     async def _uninstalled(self) -> None:
