@@ -161,7 +161,8 @@ def bot_generate(turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:  # type: i
     removed. `Delta(verbatim=True)` is a quotation, in which `[1]` is no marker; in all other text
     a link that stands in no passage, question or instruction is left out.
     `Delta(passages=…)` brings what was found meanwhile, for further markers;
-    `Delta(reasoning=…)` is no part of the answer.
+    `Delta(reasoning=…)` is no part of the answer. `Delta(logprobs=…)` tells how probable the model
+    finds its tokens, `Delta(route=…)` that another generator writes from here on.
     Failure: the turn ends as failed, with an apology and a reference id. When the person stops
     the answer, the iterator is closed: stop the work then.
     """
