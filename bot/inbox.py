@@ -197,6 +197,12 @@ class Inbox:
             await cursor.execute(QUERIES["claim"], {"channel": self.channel, "key": key})
             return await cursor.fetchone()
 
+    async def state(self, place: Place) -> str:
+        """How far a message is: unaddressed, waiting, answering or done; empty when unknown."""
+        async with self.database.connection() as connection:
+            found = await _one(connection, "known", place.names)
+        return str(found["state"]) if found else ""
+
     async def standing(self, ids: Iterable[int]) -> dict[int, tuple[int, bool]]:
         """Say which attempt may write each message, and whether the person has stopped it."""
         async with self.database.connection() as connection:

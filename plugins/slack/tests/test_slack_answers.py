@@ -2,8 +2,12 @@
 
 import asyncio
 
+import bot_slack
 import pytest
+from bot_slack import status
 from slack_world import URI, answered, eventually
+
+from bot.inbox import Inbox, Incoming, Place
 
 
 def texts(messages):
@@ -40,7 +44,7 @@ async def test_the_status_comes_first_and_goes_last(slack, serving):
         await answered(slack, "C1", question)
         statuses = slack.world.statuses["C1", question]
         await eventually(lambda: statuses[-1]["status"] == "active")
-    assert {one["status"] for one in statuses[:2]} == {"processing", "is looking it up …"}
+    assert {one["status"] for one in statuses} >= {"processing", "is looking it up …"}
     assert statuses[0].get("initiator_user_id", "U1") == "U1"
 
 
@@ -247,3 +251,42 @@ async def test_many_conversations_at_once_each_in_its_order(slack, serving, toy)
     for n in range(5):
         asked = [turn.question[-1] for turn in toy.turns if f"thread {n}," in turn.question]
         assert asked == ["0", "1", "2"]
+
+
+async def test_a_question_that_waits_for_a_worker_shows_a_status(slack, serving, toy):
+    toy.gate = asyncio.Event()
+    async with serving(concurrency=1):
+        first = await slack.mention("C1", "U1", "When?")
+        await eventually(lambda: slack.answers("C1", first))
+        second = await slack.mention("C1", "U2", "And when?")
+
+        def said():
+            return [one["status"] for one in slack.world.statuses.get(("C1", second), [])]
+
+        await eventually(lambda: status.WAITING in said())
+        assert slack.answers("C1", second) == []
+        toy.gate.set()
+        await answered(slack, "C1", second)
+        await eventually(lambda: said()[-1] in ("", "active"))
+
+
+async def test_a_status_that_came_too_late_is_taken_away(slack, serving, toy):
+    """The worker has answered between our look at the message and our call."""
+    async with serving() as bot:
+        question = await slack.mention("C1", "U1", "When?")
+        await answered(slack, "C1", question)
+        channel = await bot.component("channel", "slack")
+        answering = await channel._ready(bot)
+        looks = iter(["waiting", "waiting", "answering", "answering"])
+
+        class Scripted(Inbox):
+            async def state(self, place):
+                return next(looks, "done")
+
+        place = Place(channel="slack", team="T1", room="C1", thread=question, ts=question)
+        incoming = Incoming(event="", place=place, key="", author="U1", text="")
+        inbox = Scripted(bot.database, "slack", bot_slack.ANSWER)
+        await status.reassure(inbox, answering.client, answering.limiter, incoming)
+    said = [one["status"] for one in slack.world.statuses["C1", question]]
+    assert status.WAITING in said
+    assert sorted(said[-2:]) == ["", "active"]
