@@ -76,7 +76,7 @@ class Leg:
                     self._said.append(delta.text)
                     self.logprobs += delta.logprobs
                     self.refused = self.refused or delta.refusal
-                    yield replace(delta, refusal=False, route=None)
+                    yield replace(delta, refusal=False)
                     if length > self.longest:
                         yield Delta(notice=f"The answer was cut after {length} characters.")
                         break
