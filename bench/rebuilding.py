@@ -4,7 +4,7 @@
 
 The embedder waits a fixed time for each chunk, so that it and not the machine is the limit.
 Questions are asked one after the other, from another process, first quietly and then through a
-rebuild by one worker on one core, a promotion, a rollback and a drop.
+rebuild by one worker, a promotion, a rollback and a drop; worker and commands share one core.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from subprocess import Popen
 
 import numpy as np
 import psycopg
@@ -115,8 +116,7 @@ async def _questioned(world: worlds.World) -> list[tuple[object, ...]]:
     async with Bot.from_config(world.folder / "bot.toml") as bot:
         await asked(bot, lambda: asyncio.sleep(2))  # warms up
         quiet, _ = await asked(bot, lambda: asyncio.sleep(10))
-        worker = world.start("worker", "--queue", "index")
-        os.sched_setaffinity(worker.pid, {min(os.sched_getaffinity(0))})
+        worker = on_one_core(world, "worker", "--queue", "index")
         busy = []
         for what, arguments in (
             ("rebuild", ("reindex", "--rebuild", "--embedder", "slow")),
@@ -137,8 +137,17 @@ async def _questioned(world: worlds.World) -> list[tuple[object, ...]]:
     ]  # fmt: skip
 
 
+def on_one_core(world: worlds.World, *arguments: str) -> Popen[bytes]:
+    process = world.start(*arguments)
+    os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
+    return process
+
+
 async def in_thread(world: worlds.World, arguments: tuple[str, ...]) -> None:
-    await asyncio.to_thread(world.run, *arguments)
+    process = on_one_core(world, *arguments)
+    said, _ = await asyncio.to_thread(process.communicate)
+    if process.returncode:
+        raise worlds.Trouble(said.decode())
 
 
 async def asked(bot: Bot, work: Callable[[], Awaitable[None]]) -> tuple[list[float], list[str]]:
