@@ -7,7 +7,8 @@ DATA holds the folders `anthropic_docs_qa`, `scifact_beir`, `mtrag`, `xquad_en`,
 answers or answer} and `qrels.tsv` or `qrels/*.tsv`; `mtrag` with its pooled files and
 `reference_tasks.jsonl`. Every corpus is indexed by the product with its defaults, and questions
 take the steps of `bot ask`. Intervals are 95 %, by bootstrap over the questions, paired where two
-ways are compared. `--write` puts the tables into the text of `page.md`, beside three plots.
+ways are compared. Newcomers' questions are our own, on our own documentation. `--write` puts the
+tables into the text of `page.md`, beside three plots.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.quality import answering, retrieval
+from bench.quality import answering, own, retrieval
 from bench.quality.measures import area
 from bench.quality.worlds import DEFAULTS
 from bench.table import show
@@ -60,6 +61,7 @@ async def measure(data: Path, keep: Path, most: int, write: Path | None) -> dict
     wrong = await answering.foreign(data, keep, most)
     after = await answering.off_topic_after_topic(data, keep, most)
     mtrag = await answering.unanswerable(data, keep, most)
+    newcomers = await own.fresh(own.DOCS)
     if write:
         from bench.quality.plots import draw
 
@@ -80,6 +82,11 @@ async def measure(data: Path, keep: Path, most: int, write: Path | None) -> dict
             ["questions of", "n", "ours", "words", "best BM25 sentence", "words",
              "difference", "refused", "difference, of those answered"],
             answering.answer_rows(answers),
+        ),
+        "own": (
+            "Are newcomers' questions on the project's own documentation answered rightly?",
+            own.COLUMNS,
+            own.rows(newcomers),
         ),
         "refusal": (
             "Are questions on the wrong corpus refused?",

@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from bot.evaluation.statistics import bootstrap
 from bot.turn import Outcome
 
 QUESTIONS = Path(__file__).parents[1] / "data" / "own_docs.jsonl"
+DOCS = Path(__file__).parents[2] / "docs"
 COLUMNS = (
     "questions", "n", "in the passages", "ours", "words", "best BM25 sentence", "words",
     "difference", "refused",
@@ -83,6 +85,13 @@ async def ask(docs: Path, home: Path, questions: Sequence[Expected]) -> list[Ask
     async with Bot.from_config(config, environ={"BOT_HOME": str(home / "home")}) as bot:
         await bot.sync()
         return [await _asked(bot, expected, baseline) for expected in questions]
+
+
+async def fresh(docs: Path) -> list[Asked]:
+    """Ask all questions of a new bot, whose home is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as home:
+        os.chmod(home, 0o755)  # as root the server runs as another user
+        return await ask(docs, Path(home), read())
 
 
 def _prepared(docs: Path, home: Path) -> tuple[Path, BestSentence]:
@@ -148,11 +157,9 @@ def _bare(text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    parser.add_argument("--docs", type=Path, default=DOCS)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as home:
-        Path(home).chmod(0o755)  # as root the server runs as another user
-        asked = asyncio.run(ask(options.docs, Path(home), read()))
+    asked = asyncio.run(fresh(options.docs))
     for one in asked:
         if one.right != bool(one.expected.pages) or (not one.expected.pages and one.text):
             print(f"- {one.expected.question}\n    {one.text}")
