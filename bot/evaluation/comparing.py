@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ async def compare(
     if by not in kept.sheet.metrics:
         measured = ", ".join(kept.sheet.metrics)
         notes.append(f"Nothing was measured as {by!r}; there is: {measured}.")
-    return kept, notes
+    return replace(kept, finished=True), notes
 
 
 async def questions_of(bot: Bot, limit: int | None = None) -> list[Golden]:
