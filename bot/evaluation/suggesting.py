@@ -28,29 +28,30 @@ _ANSWER = 500  # characters of an answer
 _SENTENCES = 3  # of an answer
 
 _VERBS = (
-    "add adjust allow apply assign attach authenticate back build call cancel change check choose"
-    " clean clear clone close combine compare compile configure connect convert copy create"
-    " customize debug declare define delete deploy disable display download edit embed enable"
-    " encrypt enter exclude export extend filter find fix format generate get handle hide import"
-    " improve include increase index install integrate invite join limit link list load lock log"
-    " make manage mark measure merge migrate modify monitor move open order organize override"
-    " package parse pass pay plan prepare prevent print protect publish push query read rebuild"
-    " receive record reduce refresh register release reload remove rename render renew reopen"
-    " repair replace report request require reset resize resolve restart restore resume retrieve"
-    " return review revoke roll rotate run save scale schedule search secure select send serve set"
-    " share show sign skip specify split start stop store submit subscribe switch sync tag test"
-    " track train transfer translate trigger troubleshoot tune turn uninstall unlock unsubscribe"
-    " update upgrade upload use validate verify view watch work write"
+    "add adjust allow apply assign attach authenticate back become book borrow bring build call"
+    " cancel change check choose clean clear clone close combine compare compile configure"
+    " connect convert copy create customize debug declare define delete deploy disable display"
+    " download edit embed enable encrypt enter exclude export extend filter find fix format"
+    " generate get hand handle hide hire import improve include increase index install integrate"
+    " invite join leave limit link list load lock log make manage mark measure merge migrate"
+    " modify monitor move open order organize override package parse pass pay plan prepare"
+    " prevent print protect publish push query read rebuild receive record reduce refresh"
+    " register release reload remove rename render renew rent reopen repair replace report"
+    " request require reset resize resolve restart restore resume retrieve return review revoke"
+    " roll rotate run save scale schedule search secure select send serve set share ship show"
+    " sign skip specify split start stop store submit subscribe switch sync tag test track train"
+    " transfer translate trigger troubleshoot tune turn uninstall unlock unsubscribe update"
+    " upgrade upload use validate verify view watch withdraw work write"
 ).split()
 _DOUBLED = frozenset("get set run stop plan log tag submit cancel skip split clip".split())
 # As the first word of a heading these may be nouns: "Request parameters", "Test client".
 _NOUNS = frozenset(
-    "back build call change check clone debug display download edit export filter format get import"
-    " index increase limit link list load lock log make mark measure order open override package"
-    " parse pass pay plan print query read record release report request reset resume return review"
-    " run scale schedule search secure select set share show sign skip split start stop store"
-    " submit switch sync tag test track train transfer trigger update upgrade upload use view watch"
-    " work write".split()
+    "back book build call change check claim clone debug display download edit export filter"
+    " format get hand hire import increase index limit link list load lock log make mark measure"
+    " open order override package parse pass pay plan print query read record release rent report"
+    " request reset resume return review run scale schedule search secure select set share ship"
+    " show sign skip split start stop store submit switch sync tag test track train transfer"
+    " trigger update upgrade upload use view watch work write".split()
 )
 _ARTICLES = frozenset("a an the your its this that these those all new more multiple".split())
 _OURS = re.compile(r"\b(?:we|us|our|my)\b", re.IGNORECASE)

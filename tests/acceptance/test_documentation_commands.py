@@ -91,7 +91,7 @@ def comparable(line):
 
 
 def elsewhere(command):
-    """The longest beginning decides, so that `bot tune inspect` runs and `bot tune NAME` does not."""
+    """The longest beginning decides: `bot tune inspect` runs, and `bot tune NAME` does not."""
     known = [beginning for beginning in [*ELSEWHERE, *HERE] if command.startswith(beginning)]
     return max(known, key=len, default="") in ELSEWHERE
 
