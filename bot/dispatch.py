@@ -291,15 +291,17 @@ class _Raised:
 
 async def _read(items: AsyncIterable[Any], read: asyncio.Queue[Any]) -> None:
     end: Any = _END
+    task = asyncio.current_task()
     try:
         try:
             async for item in items:
+                if task is not None and task.cancelling():
+                    return  # the iterator has swallowed it, as asyncio.wait_for may before 3.12
                 await read.put(item)
         finally:
             if (close := getattr(items, "aclose", None)) is not None:
                 await close()
     except BaseException as error:  # also a SystemExit, which would end the loop
-        task = asyncio.current_task()
         if task is not None and task.cancelling():
             return  # nobody reads any more
         end = _Raised(error)

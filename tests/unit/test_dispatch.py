@@ -417,6 +417,30 @@ async def test_cancelling_the_reader_reaches_the_generator():
     assert cancelled.is_set()
 
 
+async def test_a_generator_that_swallows_the_cancelling_is_read_no_further():
+    waiting, closed = asyncio.Event(), asyncio.Event()
+
+    async def swallows():
+        try:
+            yield 1
+            try:
+                waiting.set()
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                pass
+            while True:
+                yield 2
+        finally:
+            closed.set()
+
+    task = asyncio.create_task(streamed(swallows, timeout=None))
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(closed.wait(), 60)
+
+
 async def test_a_generator_that_will_not_close_is_left_behind():
     freed = asyncio.Event()
 

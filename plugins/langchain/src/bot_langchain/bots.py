@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from pathlib import Path
 from queue import SimpleQueue
@@ -55,15 +63,14 @@ class Room:
     def iterate(self, items: AsyncIterator[Any]) -> Iterator[Any]:
         """Read an iterator of the bot's thread; leaving it early closes it."""
         read: SimpleQueue[Any] = SimpleQueue()
-        reading = asyncio.run_coroutine_threadsafe(_put(items, read.put), self._loop)
+        reading = self.call(_begun(items, read.put))
         try:
             while (item := read.get()) is not _END:
                 yield item
-            reading.result()
         finally:
-            reading.cancel()
+            self.call(_ended(reading))
 
-    async def aiterate(self, items: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def aiterate(self, items: AsyncIterator[Any]) -> AsyncGenerator[Any]:
         """The same for a caller with a loop."""
         here = asyncio.get_running_loop()
         read: asyncio.Queue[Any] = asyncio.Queue()
@@ -71,13 +78,12 @@ class Room:
         def put(item: Any) -> None:
             here.call_soon_threadsafe(read.put_nowait, item)
 
-        reading = asyncio.run_coroutine_threadsafe(_put(items, put), self._loop)
+        reading = await self.acall(_begun(items, put))
         try:
             while (item := await read.get()) is not _END:
                 yield item
-            reading.result()
         finally:
-            reading.cancel()
+            await self.acall(_ended(reading))
 
     def close(self) -> None:
         """Close the bot and end its thread."""
@@ -99,6 +105,18 @@ async def _put(items: Any, put: Callable[[Any], None]) -> None:
                 put(item)
     finally:
         put(_END)
+
+
+async def _begun(items: Any, put: Callable[[Any], None]) -> asyncio.Task[None]:
+    return asyncio.create_task(_put(items, put))
+
+
+async def _ended(reading: asyncio.Task[None]) -> None:
+    """Stop it unless it has ended; raise what it raised."""
+    reading.cancel()
+    await asyncio.wait({reading})
+    if not reading.cancelled():
+        reading.result()
 
 
 class BotRunnable(Runnable[Question, AIMessage]):  # type: ignore[misc]  # it is Any to mypy
@@ -168,8 +186,9 @@ class BotRunnable(Runnable[Question, AIMessage]):  # type: ignore[misc]  # it is
         self, input: Question, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Stream an answer; the last chunk has its metadata and no text."""
-        async for chunk in self._room.aiterate(self._chunks(input, config)):
-            yield chunk
+        async with aclosing(self._room.aiterate(self._chunks(input, config))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def _chunks(
         self, asked: Question, config: RunnableConfig | None

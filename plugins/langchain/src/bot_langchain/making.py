@@ -43,7 +43,7 @@ def found(path: str) -> Any:
 
 
 def value(given: Any) -> Any:
-    """What an option stands for: a table with `class` is a part; secrets are revealed."""
+    """What an option stands for: a table with `class` is a part, one with `import` is a class."""
     if isinstance(given, Secret):
         return given.reveal()
     if isinstance(given, Path):
@@ -51,6 +51,8 @@ def value(given: Any) -> Any:
     if isinstance(given, list):
         return [value(one) for one in given]
     if isinstance(given, Mapping):
+        if given.keys() == {"import"}:
+            return found(given["import"])
         if "class" in given:
             options = {k: v for k, v in given.items() if k not in ("class", "call", "then")}
             return _made(given["class"], given.get("call", ""), given.get("then", ""), options)

@@ -39,6 +39,8 @@ def make(settings: ChatSettings) -> Any:
         ) from None
     if not hasattr(made, "astream") or not hasattr(made, "bind_tools"):
         raise PluginError(f"{settings.class_} is no chat model; correct `class` in bot.toml.")
+    if hasattr(made, "stream_chunk_timeout"):
+        made.stream_chunk_timeout = None  # it waits in a way that may swallow being stopped
     return made
 
 
