@@ -35,12 +35,15 @@ class LinkStream:
 
     def add(self, sources: Iterable[str]) -> None:
         """Let the links of further texts through."""
-        for source in sources:
+        for source in filter(_may_link, sources):
             self._known |= {_bare(match.group()) for match in _LINK.finditer(source)}
 
     def feed(self, text: str) -> str:
         """Take the next piece; return what may be shown."""
         whole = self._held + text
+        if whole[-1:].isspace():  # most pieces of a model: a link goes no further
+            self._held = ""
+            return self._checked(whole)
         cut = len(whole)
         if (tail := _OPEN.search(whole, max(0, cut - _LONGEST))) is not None:
             cut = tail.start()
@@ -53,12 +56,17 @@ class LinkStream:
         return self._checked(held)
 
     def _checked(self, text: str) -> str:
-        return _LINK.sub(self._kept, text)
+        return _LINK.sub(self._kept, text) if _may_link(text) else text
 
     def _kept(self, match: re.Match[str]) -> str:
         link = match.group()
         bare = _bare(link)
         return link if bare in self._known else LEFT_OUT + link[len(bare) :]
+
+
+def _may_link(text: str) -> bool:
+    """Tell at once of most texts that they hold no link."""
+    return ":" in text or "www." in text.lower()
 
 
 def _bare(link: str) -> str:
