@@ -125,6 +125,14 @@ async def test_a_small_one_that_breaks_off_after_its_first_sentence(world):
     assert taken.text.endswith("It hangs beside the door [1].")
 
 
+async def test_a_small_one_that_is_stuck_is_ended_by_the_core_and_taken_over(world):
+    small = Scripted(Forever)
+    taken = await world.ask(small, Scripted(*LARGE), "[limits]\ntoken = 6\n")
+    assert taken.text == "It hangs beside the door [1]."
+    assert taken.routes == [("edge", "start"), ("cloud", "failed")]
+    assert small.closed == 1
+
+
 async def test_both_fail_and_the_turn_fails_with_both_reasons(world):
     for lines in ("", LARGE_FIRST):
         taken = await world.ask(Scripted(DOWN), Scripted(RuntimeError("a defect")), lines)
