@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Unrecorded(Run):
-    """A turn that leaves no trace in conversations, reports and bills of what people asked.
+    """A turn that leaves no trace in conversations and reports; what it costs is on the bill.
 
     No approved answer is quoted: it would be the same for each variant, and perhaps the reference.
     """
