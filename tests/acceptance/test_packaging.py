@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 BOT = Path(sys.executable).with_name("bot")
-DEFAULT = ["pgvector", "minilm", "extractive", "terminal", "slack"]
+DEFAULT = ["pgvector", "minilm", "extractive", "terminal", "router", "slack"]
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 
 FORBIDDEN = re.compile(
