@@ -97,6 +97,19 @@ def talk(room):
     return room
 
 
+async def test_a_turn_asks_the_database_twice(talk, monkeypatch):
+    asked = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def noted(connection, query, *arguments, **options):
+        asked.append(query)
+        return await execute(connection, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "execute", noted)
+    await talk.ask()
+    assert asked == [record.QUERIES["start"], record.QUERIES["finish"]]
+
+
 async def test_an_answer_is_recorded_with_all_that_belongs_to_it(talk, database):
     end = await talk.ask("Which port?")
     answer = end.answer
