@@ -16,7 +16,7 @@ from bot.evaluation.view import PREFERRED, TIME, View
 from bot.text import printable
 from bot.turn import EVERYONE
 
-MARKED = 1500  # words of an answer that are compared one by one
+MARKED = 600  # words of a text that are compared one by one
 
 Run = tuple[str, str]
 """A piece of text, and how it compares: `same`, `other`, or empty for what is not compared."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 SEED = 1
 RESAMPLES = 10_000
@@ -37,10 +38,13 @@ def bootstrap(values: Sequence[float], seed: int = SEED) -> Interval:
     Args:
         values: one a question; none give 0 ± 0.
     """
+    return _bootstrap(tuple(values), seed) if values else Interval(0.0, 0.0, 0.0)
+
+
+@lru_cache(4096)  # a table, a page and a summary ask for the same ones
+def _bootstrap(values: tuple[float, ...], seed: int) -> Interval:
     import numpy as np
 
-    if not values:
-        return Interval(0.0, 0.0, 0.0)
     drawn = np.random.default_rng(seed)
     given = np.asarray(values, np.float64)
     step = max(1, _CELLS // len(given))
