@@ -13,6 +13,7 @@ from bot import Delta, Turn
 from bot.dispatch import describe
 from bot.errors import HookFailed, MayNotReceive, OverBudget
 from bot.turn import Prompt
+from bot_router import signals
 
 if TYPE_CHECKING:
     from bot.asking import Generator
@@ -82,7 +83,7 @@ class Leg:
                         break
         except Exception as error:
             raise self._failed(error) from error
-        if not self.text.strip():
+        if not signals.bare(self.text):
             raise Failed(self.name, "failed", "gave no answer", "it gave no text")
 
     def _failed(self, error: Exception) -> Failed:

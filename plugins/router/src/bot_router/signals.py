@@ -114,6 +114,11 @@ def refuses(text: str) -> bool:
     return phrases.phrases(text).nothing in text or _CANNOT.search(first) is not None
 
 
+def bare(text: str) -> str:
+    """An answer without its markers."""
+    return _MARKERS.sub("", text).strip()
+
+
 def markers(text: str) -> list[int]:
     """The numbers of the passages that an answer cites."""
     return [int(number) for found in _MARKERS.findall(text) for number in _NUMBER.findall(found)]
@@ -146,10 +151,10 @@ def supported(text: str, passages: Sequence[str]) -> float:
     text = _BEHIND.sub(r"\2\1", text)
     for span in sentences(text):
         sentence = text[slice(*span)].strip()
-        bare = _MARKERS.sub("", sentence)
-        if len(_WORD.findall(CJK.sub(" ", bare))) + len(CJK.findall(bare)) / 2 >= _SHORT:
+        said = bare(sentence)
+        if len(_WORD.findall(CJK.sub(" ", said))) + len(CJK.findall(said)) / 2 >= _SHORT:
             named = any(0 < number <= len(passages) for number in markers(sentence))
-            claims.append(sentence if named else f"{bare} {every}")
+            claims.append(sentence if named else f"{said} {every}")
     doubted = sum(bool(support.doubts(claim, passages)) for claim in claims)
     return 1 - doubted / len(claims) if claims else 1.0
 
