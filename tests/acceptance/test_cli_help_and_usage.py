@@ -41,7 +41,7 @@ def test_every_help_page_shows_an_example(pages, words):
 
 
 # What talks to people, runs until it is stopped, or prints JSON in any case.
-WITHOUT_JSON = {"chat", "serve", "worker", "config show", "golden export"}
+WITHOUT_JSON = {"chat", "serve", "worker", "config show", "golden export", "eval pairs"}
 
 
 def test_every_command_speaks_json(pages):
