@@ -7,9 +7,9 @@ import bot_icl
 import pytest
 from scripted import Script, history, passage, reasoning, text
 
-from bot import Delta, Turn, prompt
+from bot import Delta, Turn, hookimpl, prompt
 from bot.errors import ConfigError, HookFailed
-from bot.turn import Assistant
+from bot.turn import Assistant, Usage
 
 SOURCES = [passage("mat", "The key is under the mat."), passage("door", "The door is blue.")]
 
@@ -87,6 +87,42 @@ async def test_plan_and_reflect_keeps_a_draft_without_mistakes(world, said):
     deltas = await world.run(script, technique="plan_and_reflect", passages=SOURCES)
     assert text(deltas) == "Under it. [1]"
     assert len(script.prompts) == 3
+
+
+class Counting(Script):
+    """Tells what it took, as a running total."""
+
+    @hookimpl
+    async def bot_generate(self, turn, prompt):
+        async for piece in super().bot_generate(turn, prompt):
+            yield piece
+        yield Delta(usage=Usage(input_tokens=5, output_tokens=1, cost=0.5))
+        yield Delta(usage=Usage(input_tokens=10, output_tokens=2, cost=1.0))
+
+
+@pytest.mark.parametrize(
+    ("technique", "lines", "prompts"),
+    [
+        ("few_shot", ["Under it."], 1),
+        ("chain_of_thought", ["Hm.\nAnswer: Under it."], 1),
+        ("plan_and_reflect", ["Look.", "Under it.", "Nothing."], 3),
+        ("plan_and_reflect", ["Look.", "In the car.", "Wrong.", "Under it."], 4),
+        ("react", ["Thought: I know.\nAnswer: Under it."], 1),
+        ("react", ["Under it."], 1),
+    ],
+)
+async def test_what_all_prompts_take_is_told_together(world, technique, lines, prompts):
+    deltas = await world.run(Counting(*lines), technique=technique, passages=SOURCES)
+    assert text(deltas).strip() == "Under it."
+    told = [delta.usage for delta in deltas if delta.usage]
+    assert told == [Usage(input_tokens=10 * prompts, output_tokens=2 * prompts, cost=prompts)]
+
+
+async def test_a_draft_that_quotes_stays_a_quotation(world):
+    quoted = Delta(text="As [7] says.", verbatim=True)
+    script = Script("Plan.", quoted, "Nothing.")
+    deltas = await world.run(script, technique="plan_and_reflect", passages=SOURCES)
+    assert [delta for delta in deltas if delta.text] == [quoted]
 
 
 async def test_the_wrapped_generator_s_limit_leaves_room_for_examples(world):

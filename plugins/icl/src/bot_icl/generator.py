@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot import EVERYONE, Context, Delta, Turn, hookimpl, prompt
 from bot.errors import ConfigError
-from bot.turn import Passage, Prompt
+from bot.turn import Passage, Prompt, Usage
 from bot_icl import prompts, react, streams
 from bot_icl.examples import Examples
 
@@ -78,21 +78,23 @@ class Icl:
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 yield delta
+        if asking.spent is not None:
+            yield Delta(usage=asking.spent)
 
     async def _planned(self, asking: Asking) -> AsyncGenerator[Delta]:
         """Plan, draft, find its mistakes, and write it anew when there are any."""
         plan, _ = await streams.whole(asking.deltas(self._templates["plan"]))
         yield Delta(reasoning=f"Plan:\n{plan}\n\n")
-        draft, others = await streams.whole(asking.deltas(self._templates["draft"], plan=plan))
-        if any(delta.refusal for delta in others):
-            yield Delta(text=draft, refusal=True)
+        draft, written = await streams.whole(asking.deltas(self._templates["draft"], plan=plan))
+        if any(delta.refusal for delta in written):
+            for delta in written:
+                yield delta
             return
         critique, _ = await streams.whole(asking.deltas(self._templates["reflect"], draft=draft))
         yield Delta(reasoning=f"Draft:\n{draft}\n\nWhat is wrong with it:\n{critique}\n\n")
         if not critique or critique.casefold().lstrip("*_\"'“ ").startswith(_NOTHING):
-            for delta in others:
+            for delta in written:
                 yield delta
-            yield Delta(text=draft)
             return
         revised = asking.deltas(self._templates["revise"], draft=draft, critique=critique)
         async with aclosing(revised) as deltas:
@@ -108,17 +110,34 @@ class Icl:
 
 
 class Asking:
-    """One turn's question on its way to the wrapped generator, in several prompts perhaps."""
+    """One turn's question on its way to the wrapped generator, in several prompts perhaps.
+
+    Attributes:
+        spent: what all prompts have taken, as far as they told; None when nobody did.
+    """
 
     def __init__(self, inner: Generator, turn: Turn, asked: Prompt, examples: str) -> None:
         self.turn = turn
         self.passages: tuple[Passage, ...] = asked.passages
+        self.spent: Usage | None = None
         self._inner = inner
         self._asked = asked
         self._examples = examples
 
-    def deltas(self, template: prompts.Template, **slots: str) -> AsyncGenerator[Delta]:
-        """Ask with a template whose slots are filled in."""
+    async def deltas(self, template: prompts.Template, **slots: str) -> AsyncGenerator[Delta]:
+        """Ask with a template whose slots are filled in; `spent` has what it takes."""
+        last: Usage | None = None
+        stream = self._inner.deltas(self.turn, self._filled(template, slots))
+        try:
+            async with aclosing(stream) as items:
+                async for delta in items:
+                    last = delta.usage or last
+                    yield replace(delta, usage=None)
+        finally:  # react stops a model that wants to search
+            if last is not None:
+                self.spent = last + (self.spent or Usage())
+
+    def _filled(self, template: prompts.Template, slots: Mapping[str, str]) -> Prompt:
         open_book = bool(self.turn.assistant.retrievers or self.passages)
         system, user = template.filled(
             {
@@ -132,5 +151,4 @@ class Asking:
         )
         history = tuple(one for one in self._asked.messages[:-1] if one[0] != "system")
         messages = (("system", system), *history, ("user", user.strip()))
-        filled = replace(self._asked, messages=messages, passages=self.passages)
-        return self._inner.deltas(self.turn, filled)
+        return replace(self._asked, messages=messages, passages=self.passages)

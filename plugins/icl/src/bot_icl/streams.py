@@ -14,15 +14,10 @@ _ANSWER = re.compile(
 
 
 async def whole(deltas: AsyncGenerator[Delta]) -> tuple[str, list[Delta]]:
-    """Read a stream to its end: its text, and what came along with it."""
-    texts: list[str] = []
-    others: list[Delta] = []
+    """Read a stream to its end: its text, and all of its deltas."""
     async with aclosing(deltas) as items:
-        async for delta in items:
-            texts.append(delta.text)
-            if delta.usage or delta.notice or delta.refusal or delta.reasoning:
-                others.append(delta)
-    return "".join(texts).strip(), others
+        found = [delta async for delta in items]
+    return "".join(delta.text for delta in found).strip(), found
 
 
 async def after_answer(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
