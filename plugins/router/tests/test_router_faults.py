@@ -105,6 +105,29 @@ async def test_what_does_not_exist_is_as_if_it_were_down(world):
     assert taken.routes[1] == ("edge", "failed")
 
 
+async def test_one_that_fails_again_and_again_is_left_alone_for_a_while(world, monkeypatch):
+    large = Scripted(DOWN)
+    async with world.bot(Scripted(SURE), large, LARGE_FIRST) as bot:
+
+        async def ask():
+            return (await _all(bot.reply("Where is the key?")))[-1].answer
+
+        for _ in range(legs.FAILURES):
+            assert (await ask()).routes[1].cause == "failed"
+        left = await ask()
+        assert left.text == SURE
+        assert left.routes[1].cause == "resting"
+        assert "left alone for a minute" in left.notices[0]
+        assert len(large.prompts) == legs.FAILURES
+        monkeypatch.setattr(legs, "REST", 0.0)
+        large.steps = LARGE
+        assert (await ask()).routes[-1].generator == "cloud"
+        large.steps = (DOWN,)
+        monkeypatch.setattr(legs, "REST", 3600.0)
+        assert (await ask()).routes[1].cause == "failed"  # the count begins anew
+        assert len(large.prompts) == legs.FAILURES + 2
+
+
 # -- the small one fails --------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ALIVE = 1.0  # seconds of silence after which the core is told that somebody still writes
+FAILURES = 3  # in a row, until it is left alone
+REST = 60.0  # seconds
 CLOSING = 2.0  # seconds that a generator may take to stop
 
 Ask = Callable[[str], Awaitable["Generator"]]
@@ -30,7 +33,7 @@ class Failed(Exception):
     """A generator did not bring its answer to an end.
 
     Attributes:
-        cause: why, in one word: `failed`, `slow`, `limit` or `withheld`.
+        cause: why, in one word: `failed`, `slow`, `resting`, `limit` or `withheld`.
         told: why, for the person who asked, after the generator's name.
     """
 
@@ -39,6 +42,34 @@ class Failed(Exception):
         self.name = name
         self.cause = cause
         self.told = told
+
+
+class Rest:
+    """Leaves a generator alone that fails again and again, so that nobody waits for it."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._since = 0.0
+
+    def check(self, name: str) -> None:
+        """Raise when it is to be left alone.
+
+        Raises:
+            Failed: it has failed `FAILURES` times in a row, less than `REST` seconds ago.
+        """
+        if self._failures >= FAILURES and time.monotonic() < self._since + REST:
+            told = "has failed several times and is left alone for a minute"
+            raise Failed(name, "resting", told, told)
+
+    def worked(self) -> None:
+        """It has answered."""
+        self._failures = 0
+
+    def failed(self, failed: Failed) -> None:
+        """It has not; what was declined is no failure."""
+        if failed.cause in ("failed", "slow"):
+            self._failures += 1
+            self._since = time.monotonic()
 
 
 @dataclass(slots=True)
@@ -131,6 +162,7 @@ async def _alive(stream: AsyncGenerator[Delta], patience: float | None) -> Async
     finally:
         waiting.cancel()
         await asyncio.wait({waiting}, timeout=CLOSING)
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
         await stream.aclose()
 
 

@@ -12,7 +12,7 @@ from bot import Context, Delta, Turn, dispatch, hookimpl, prompt
 from bot.errors import BotError, GenerationError
 from bot.turn import Passage, Prompt, Route
 from bot_router import signals
-from bot_router.asking import Ask, Failed, Leg
+from bot_router.asking import Ask, Failed, Leg, Rest
 from bot_router.words import words
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Router:
     def __init__(self, settings: RouterSettings, context: Context) -> None:
         self.settings = settings
         self.ask: Ask = context.generator
+        self.rest = Rest()
 
     @hookimpl
     async def bot_context_limit(self) -> int | None:
@@ -111,7 +112,7 @@ class Answering:
         small, large = self._router.legs()
         yield Delta(route=because)
         try:
-            async for delta in self._spoken(large):
+            async for delta in self._asked(large):
                 yield delta
             self._refused = large.refused
             return
@@ -146,7 +147,7 @@ class Answering:
         yield Delta(route=Route(generator=large.name, cause=cause, reason=reason))
         between = self._words.broken if problem else self._words.weak
         try:
-            async for delta in self._spoken(large, between):
+            async for delta in self._asked(large, between):
                 yield delta
         except Failed as failed:
             if problem is not None:
@@ -167,6 +168,19 @@ class Answering:
             told = self._words.broken if held else self._words.stands
             yield self._between(small, told)
         yield from held
+
+    async def _asked(self, large: Leg, between: str = "") -> AsyncGenerator[Delta]:
+        """The large one's answer, unless it has failed too often just now."""
+        rest = self._router.rest
+        rest.check(large.name)
+        try:
+            async with aclosing(self._spoken(large, between)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except Failed as failed:
+            rest.failed(failed)
+            raise
+        rest.worked()
 
     async def _spoken(self, leg: Leg, between: str = "") -> AsyncGenerator[Delta]:
         """One generator's answer, set apart from what is shown already.
