@@ -62,6 +62,9 @@ def _print(turn: Any) -> None:
     for route in turn["routes"]:
         why = ": ".join(filter(None, [route["cause"], route["reason"]]))
         line("asked", f"{route['generator']} ({why}), {route['milliseconds']:.0f} ms")
+    if used := turn["usage"]:
+        cost = f", cost {used['cost']:.6g}" if used.get("cost") else ""
+        line("tokens", f"{used['input_tokens']} read, {used['output_tokens']} written{cost}")
     line("index", turn["index_version"])
     line("timings", ", ".join(f"{step} {ms:.1f} ms" for step, ms in turn["timings"].items()))
     for notice in turn["notices"]:

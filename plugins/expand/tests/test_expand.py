@@ -63,6 +63,8 @@ class Script:
 
 
 class Place:
+    may_receive = "all"
+
     def __init__(self, tmp_path, **answers):
         self.words, self.script, self.plugins = Words(), Script(**answers), Plugins()
         self.plugins.register(self.words, "retriever:documents")
@@ -75,8 +77,9 @@ class Place:
             return f"{kind}:{name}"
 
         machinery = Machinery(
-            manager=self.plugins.manager, database=Database(), resolve=named, limits=Limits()
-        )
+            manager=self.plugins.manager, database=Database(), resolve=named, limits=Limits(),
+            may_receive=lambda plugin: self.may_receive if plugin == "generator:local" else "all",
+        )  # fmt: skip
 
         async def generator(name):
             return await asking.generator(machinery, name)
@@ -127,6 +130,18 @@ async def test_a_follow_up_is_rewritten_and_a_first_question_is_not(place):
     assert await here.ask("and then?", history, ways=["rewrite"]) == ["sick"]
     assert ("When does who is ill tell it?",) in here.words.asked
     assert "user: I am ill" in here.script.prompts[0].messages[1][1]
+
+
+async def test_a_generator_elsewhere_is_told_of_the_conversation_what_everyone_may_read(place):
+    private = Message(role="assistant", text="Your wage is five.", public=False)
+    history = [Message(role="user", text="I am ill"), private]
+    for allowed, told in (("all", True), ("public", False), ("nothing", None)):
+        here = place(rewrite="Sick?")
+        here.may_receive = allowed
+        await here.ask("and then?", history, ways=["rewrite"])
+        seen = [told_ for prompt in here.script.prompts for _, told_ in prompt.messages]
+        assert bool(seen) is (told is not None)
+        assert ("Your wage is five." in "".join(seen)) is bool(told)
 
 
 async def test_an_imagined_answer_is_searched_for(place):

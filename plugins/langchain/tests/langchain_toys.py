@@ -1,5 +1,7 @@
 """Parts of LangChain for the tests: deterministic, small, and named by import path."""
 
+from typing import ClassVar
+
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import Embeddings
@@ -38,9 +40,12 @@ class Memory(BaseLoader):
 
 
 class Longest(BaseDocumentCompressor):
-    """Puts the longest first and leaves the shortest out."""
+    """Puts the longest first and leaves the shortest out; remembers what it was given."""
+
+    seen: ClassVar[list[str]] = []
 
     def compress_documents(self, documents, query, callbacks=None):
+        self.seen.extend(one.page_content for one in documents)
         return sorted(documents, key=lambda one: -len(one.page_content))[:-1]
 
 

@@ -1,6 +1,6 @@
 """LangChain's retrievers, embeddings, loaders, splitters and rerankers by their import paths."""
 
-import langchain_toys  # noqa: F401 -- what bot.toml names must be there
+import langchain_toys
 import pytest
 from bot_langchain.settings import EmbedderSettings
 
@@ -126,6 +126,26 @@ async def test_a_document_compressor_orders_what_others_find(make_bot):
     bot = await make_bot(RERANK + found)
     passages, _ = await searched(bot, "When is soup served?")
     assert [one.text for one in passages] == [TEXTS[0], TEXTS[1]]
+
+
+@pytest.mark.parametrize("allowed", ["nothing", "public", "all"])
+async def test_a_reranker_elsewhere_is_given_what_it_may_receive(make_bot, monkeypatch, allowed):
+    monkeypatch.setattr(langchain_toys.Longest, "seen", seen := [])
+    found = BM25.replace("k = 1", "k = 3").replace(
+        '[assistants.default]\nretrievers = ["found"]\ngenerator = "local"\n', ""
+    )
+    found += (
+        f'readers = {{"{TEXTS[1]}" = ["group:hr"]}}\n[groups]\nhr = ["email:ann@example.com"]\n'
+    )
+    rerank = RERANK.replace('may_receive = "all"', f'may_receive = "{allowed}"')
+    bot = await make_bot(rerank + found)
+    if allowed == "nothing":
+        with pytest.raises(BotError):
+            await bot.search("When is soup served?", **HR)
+    else:
+        await bot.search("When is soup served?", **HR)
+    assert (TEXTS[0] in seen) is (allowed != "nothing")
+    assert (TEXTS[1] in seen) is (allowed == "all")
 
 
 INDEXED = """

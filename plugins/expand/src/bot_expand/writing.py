@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from bot import Prompt, Turn
+from bot import Prompt, Turn, leaving
 from bot.asking import Generator
 
 _LONGEST = 300  # characters of a query
@@ -69,6 +69,7 @@ async def write(generator: Generator, turn: Turn, way: Way, variants: int) -> li
     Raises:
         BotError: the generator failed.
     """
+    turn = leaving.narrowed(turn, generator.may_receive)
     history = turn.conversation.history[-_HISTORY:]
     said = "\n".join(f"{message.role}: {message.text}" for message in history)
     asked = f"The conversation so far:\n{said}\n\n" if said else ""
@@ -80,6 +81,7 @@ async def write(generator: Generator, turn: Turn, way: Way, variants: int) -> li
         passages=(),
         question=turn.question,
         queries=turn.queries,
+        public=all(message.public for message in history),
     )
     text = ""
     async with aclosing(generator.deltas(turn, prompt)) as deltas:
