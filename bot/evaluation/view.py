@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import exp
 from typing import Any
 
 from bot.evaluation import measures, results
@@ -60,6 +61,7 @@ class View:
                     "takes": list(step.means),
                     **results.summary(kept.sheet, step.name),
                     **{name: asdict(i) for name, i in self.figures[step.name].items()},
+                    **_perplexities(self.figures[step.name]),
                     "below the best": asdict(self.choice.differences[step.name])
                     if step.name in self.choice.differences
                     else None,
@@ -98,6 +100,17 @@ def view(kept: Kept) -> View:
         figures=figures,
         preferred=rated,
     )
+
+
+def _perplexities(figures: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
+    """What losses mean in words: among how many tokens a model chooses as if at random."""
+    return {
+        name.replace("loss", "perplexity", 1): {
+            end: exp(min(value, 700.0)) for end, value in asdict(figure).items()
+        }
+        for name, figure in figures.items()
+        if name.startswith("loss ")
+    }
 
 
 def _told(name: str, figure: Interval | None) -> str:

@@ -324,6 +324,8 @@ async def test_multiple_choice_and_forgetting_are_measured_by_likelihood(bot, wo
     assert shown.figures["base"]["accuracy toy"].mean == 1.0  # the shorter one is likelier
     assert shown.figures["base"]["loss news"].mean == 2.0  # nats a token
     assert shown.figures["tuned"]["loss news"].mean == 1.0
+    plain = shown.plain()["variants"]["tuned"]
+    assert plain["perplexity news"]["mean"] == pytest.approx(2.71828, abs=1e-4)
     assert "loss news" not in shown.figures["broken"]
     assert any("gives no likelihoods" in note for note in notes)
     assert all("group:hr" in who for _, who, _ in world.pairs)
