@@ -119,7 +119,10 @@ class Pip:
 
 
 class Uv:
-    """Installs with uv into this interpreter's environment."""
+    """Installs with uv into this interpreter's environment.
+
+    uv neither downloads wheels nor builds git URLs; it runs a pip of its own for that.
+    """
 
     def __init__(self, program: str, index: Sequence[str]) -> None:
         self._program = program
@@ -127,7 +130,8 @@ class Uv:
 
     def build(self, target: str, folder: Path) -> Path:
         if "://" in target:
-            raise PluginError("uv builds no git URL; clone it and give the folder, or install pip.")
+            self._pip("wheel", "--no-deps", "--wheel-dir", str(folder), *self._index, target)
+            return _only_wheel(folder, target)
         _call([self._program, "build", "--wheel", "--out-dir", str(folder), *self._index, target])
         return _only_wheel(folder, target)
 
@@ -138,7 +142,7 @@ class Uv:
             *options, *self._index, requirement,
         )  # fmt: skip
         return [
-            Planned(name, version, unquote(urlsplit(url).path) if url else f"{name}=={version}")
+            Planned(name, version, _local(url) or url or f"{name}=={version}")
             for name, version, url in _PLANNED.findall(said)
         ]
 
@@ -146,8 +150,11 @@ class Uv:
         for one in planned:
             if os.path.isfile(one.where):
                 shutil.copy(one.where, folder)
-            else:  # uv downloads no wheels by itself; the folder of --offline has them
+            elif self._index:
                 self._copy(one, folder)
+            else:
+                only = ("--only-binary", ":all:", "--dest", str(folder))
+                self._pip("download", "--no-deps", *only, one.where)
         return sorted(folder.glob("*.whl"))
 
     def _copy(self, one: Planned, folder: Path) -> None:
@@ -156,9 +163,7 @@ class Uv:
         found = [f for place in places for f in place.glob("*.whl")
                  if f.name.lower().startswith(wanted)]  # fmt: skip
         if not found:
-            raise PluginError(
-                f"uv cannot fetch {one.name}; install pip (`uv pip install pip`), or use --offline."
-            )
+            raise PluginError(f"The folder of --offline has no wheel of {one.name} {one.version}.")
         shutil.copy(found[0], folder)
 
     def unpack(self, wheels: Sequence[Path], folder: Path) -> None:
@@ -172,6 +177,16 @@ class Uv:
 
     def _run(self, command: str, *arguments: str) -> str:
         return _call([self._program, "pip", command, "--python", sys.executable, *arguments])
+
+    def _pip(self, command: str, *arguments: str) -> str:
+        python = ("--python", sys.executable)
+        return _call([self._program, "tool", "run", *python, "pip", command, *arguments])
+
+
+def _local(url: str) -> str:
+    """The path of a `file:` address; empty for others."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else ""
 
 
 def _call(command: Sequence[str]) -> str:

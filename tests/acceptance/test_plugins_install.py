@@ -5,12 +5,14 @@ The environment sees this one's packages behind its own, so that it needs no ind
 
 import json
 import os
+import shutil
 import subprocess
 import sysconfig
 import textwrap
 import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -113,7 +115,7 @@ class Place:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert code is None or done.returncode == code, done
@@ -188,6 +190,44 @@ def test_a_good_plugin_comes_answers_and_goes(place):
     place.run("pip", "uninstall", "--yes", "helper")
     assert place.installed() == before
     place.answers()
+
+
+@pytest.fixture
+def without_pip(place):
+    """As in an environment that uv has made: no pip, uv on the path, and the bot within."""
+    (outer,) = Path(sysconfig.get_path("purelib")).glob("domainbot-*.dist-info")
+    known = place.site / outer.name  # uv sees only what lies in the environment itself
+    shutil.copytree(outer, known)
+    lines = (outer / "METADATA").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("Requires-Dist:")]
+    (known / "METADATA").write_text("".join(kept), encoding="utf-8")
+    hidden = place.site / "no_pip.pth"
+    hidden.write_text("import sys; sys.modules['pip'] = None\n")
+    path = place.environ["PATH"]
+    place.environ["PATH"] = f"{sysconfig.get_path('scripts')}{os.pathsep}{path}"
+    yield place
+    place.environ["PATH"] = path
+    hidden.unlink()
+    shutil.rmtree(known)
+
+
+def test_uv_does_the_same_where_there_is_no_pip(without_pip):
+    place = without_pip
+    before = place.installed()
+    wheel(place.wheels, "other", GOOD.replace("nine", "two"), requires=["helper"])
+    assert "other: installed and enabled." in place.install("other").stdout
+    assert "helper-1.0.dist-info" in place.installed()
+    rows = {row["name"]: row for row in json.loads(place.bot("plugins", "list", "--json").stdout)}
+    assert rows["other"]["state"] == "works"
+    assert "nothing was changed" in place.install("conflicting", code=1).stderr
+    place.bot("plugins", "uninstall", "other", "--yes")
+    uninstall = [uv(), "pip", "uninstall", "--python", place.python, "helper"]
+    subprocess.run(uninstall, check=True, capture_output=True)
+    assert [name for name in place.installed() if name != ".lock"] == before
+
+
+def uv():
+    return os.path.join(sysconfig.get_path("scripts"), "uv")
 
 
 def test_a_conflict_is_a_sentence_and_nothing_is_changed(place):
