@@ -116,6 +116,8 @@ class Run:
         embed = self._with.embed
         if embed is None or self.turn.filters or followup.leans(self.turn):
             return None
+        if curated.none_lately(self._with.database, self.turn.principals):
+            return None
         begun = time.perf_counter()
         try:
             found: Curated | None = await dispatch.within(

@@ -103,6 +103,11 @@ async def remove(database: Database, ids: Collection[int]) -> None:
             )
 
 
+def none_lately(database: Database, asker: frozenset[Principal]) -> bool:
+    """Whether it was found a moment ago that somebody has no curated answer to read."""
+    return _nothing.setdefault(database, _Nothing()).known(asker)
+
+
 async def find(database: Database, turn: Turn, embed: Embed) -> Curated | None:
     """Find the approved answer to a question that means the same as the turn's.
 
@@ -111,9 +116,9 @@ async def find(database: Database, turn: Turn, embed: Embed) -> Curated | None:
     That there is none is remembered for `FORGOTTEN` seconds: most teams have none, and every turn
     would ask for them.
     """
-    nothing = _nothing.setdefault(database, _Nothing())
-    if nothing.known(turn.principals):
+    if none_lately(database, turn.principals):
         return None
+    nothing = _nothing[database]
     async with database.connection() as connection:
         cursor = await connection.execute(
             QUERIES["readable"],
