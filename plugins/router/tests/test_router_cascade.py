@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from bot_router.signals import refuses
 from routing import DOOR, KEY, LARGE, SURE, WEAK, Forever, Scripted, passage
 
 from bot import Delta
@@ -56,11 +57,46 @@ async def test_a_refusal_in_words_is_one(world, said):
     assert said[:20] not in taken.text
 
 
-@pytest.mark.parametrize("said", ["The key is not there [1].", "It does not lock [2]. I know."])
-async def test_a_negation_is_no_refusal(world, said):
-    lines = "weak = {supported = 0}\n"
-    taken = await world.ask(Scripted(said), Scripted(*LARGE), lines)
-    assert taken.routes == [("edge", "start")]
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The provided documents don't mention any key.",
+        "It is not specified in the given context.",
+        "I could not find it.",
+        "Die Dokumente sagen dazu nichts.",
+        "Ich weiß es nicht.",
+        "Les documents ne mentionnent pas la clé.",
+        "Las fuentes no lo dicen.",
+        "Le fonti non lo dicono.",
+        "De bronnen zeggen daar niets over, er staat geen sleutel in.",
+        "В источниках об этом не сказано.",
+        "资料里没有提到。",
+        "資料にその記載はありません。",
+        "자료에는 그에 대한 정보가 없습니다.",
+    ],
+)
+def test_refusals_of_models(said):
+    assert refuses(said)
+    assert refuses(f"{said} Something else follows.")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The key is not there [1].",
+        "It does not lock [2]. I know.",
+        "The password is not given in the mail, but on the phone [1].",
+        "Documents are not kept for longer than ten years [1].",
+        "Texte werden nicht gespeichert [1].",
+        "Ich kann im Urlaub nicht gekündigt werden [1].",
+        "Les documents ne sont pas conservés [1].",
+        "文件不会保存超过十年 [1]。",
+        "資料は十年以上保管しません [1]。",
+        "It opens at nine [1]. The sources do not say when it closes.",
+    ],
+)
+def test_a_negation_is_no_refusal(said):
+    assert not refuses(said)
 
 
 async def test_both_refuse_and_the_turn_is_a_refusal(world):

@@ -1,10 +1,15 @@
 """Before the answer: rules, and everything that can be wrong with them."""
 
 import re
+from dataclasses import astuple
+from typing import get_args
 
 import pytest
+from bot_router import words
+from bot_router.settings import Language
 from routing import BOT, DOOR, KEY, LARGE, SURE, Scripted, passage
 
+from bot import phrases
 from bot.errors import ConfigError
 
 LONG = "Could you please tell me, as I have just moved in, where the key to the door hangs?"
@@ -136,3 +141,10 @@ async def test_routers_ask_each_other_in_a_circle(world):
     taken = await world.ask(Scripted(SURE), Scripted(), 'start = "large"\n' + more)
     assert taken.text == SURE
     assert "“both” did not work, so “edge” answered." in taken.answer.notices
+
+
+def test_the_languages_of_rules_and_of_takeovers_are_those_that_the_bot_speaks():
+    spoken = set(phrases._PHRASES)
+    assert set(get_args(Language)) == spoken
+    assert set(words._WORDS) == spoken
+    assert all("{name}" in text for one in words._WORDS.values() for text in astuple(one))

@@ -26,14 +26,19 @@ _CANNOT = re.compile(
     r"|\bi (?:do not|don[’']t|cannot|can[’']t|could not|am unable to|am not able to)\b"
     r"[^.!?]{0,20}?\b(?:know|answer|find|tell|determine)"
     r"|\b(?:is|are) not (?:mentioned|stated|specified|provided|given) in the"
-    r"|\b(?:quellen|dokumente?|texte?)\b[^.!?]{0,60}?\b(?:nicht|keine?n?)\b"
-    r"|\bich (?:weiß|kann)\b[^.!?]{0,30}?\bnicht\b"
+    r" (?:\w+ )?(?:sources?|documents?|passages?|context|text)"
+    r"|\b(?:quellen|dokumente?|texte?)\b[^.!?]{0,40}?\b(?:enth[aä]lt|nenn|sag|geb|gib|beantwort"
+    r"|erwähn)\w*[^.!?]{0,40}?\b(?:nicht|nichts|keine?n?)\b"
+    r"|\bich (?:weiß|kann)\b[^.!?]{0,40}?\bnicht\b(?: (?:beantworten|sagen|finden)|[.,!]|$)"
     r"|\b(?:les sources|le contexte|les documents)\b[^.!?]{0,20}?\b(?:ne |n[’'])"
+    r"(?:contien|mentionn|précis|répond|indiqu|dis|fourniss)"
     r"|\blas fuentes no\b|\bno (?:lo )?sé\b|\ble fonti non\b|\bas fontes não\b"
-    r"|\bde bronnen\b[^.!?]{0,30}?\b(?:niet|geen)\b|источник[^.!?]{0,40}\bне\b"
-    r"|(?:资料|來源|来源|文档|文件)[^。！？]{0,20}(?:没有|沒有|未|无法)"
-    r"|(?:资料|資料|出典|情報|ソース)[^。！？]{0,30}(?:ありません|いません|ません)"
-    r"|(?:자료|출처)[^.!?]{0,30}(?:없습니다|않습니다)",
+    r"|\bde bronnen\b[^.!?]{0,30}?\b(?:niets?|geen)\b|\bисточник[^.!?]{0,40}\bне\b"
+    r"|(?:资料|資料|來源|来源|文档|文件)[^。！？]{0,12}(?:没有|沒有|未|无法)[^。！？]{0,4}"
+    r"(?:提|说|說|记|記|包含|回答|找到|答案)"
+    r"|(?:资料|資料|出典|情報|ソース)[^。！？]{0,20}(?:記載|情報|書かれ|含まれ|答え|見つか)"
+    r"[^。！？]{0,10}(?:ありません|いません|ません)"
+    r"|(?:자료|출처)[^.!?]{0,20}(?:정보|언급|답|내용)[^.!?]{0,12}(?:없습니다|않습니다)",
     re.IGNORECASE,
 )
 
