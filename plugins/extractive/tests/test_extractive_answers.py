@@ -227,7 +227,7 @@ async def test_a_name_that_stands_nowhere_makes_an_answer_less_sure() -> None:
     other = rank("How do I connect the bot to channels on Mars?", (), [passage(text)])
     sure = confidence("How do I connect the bot to channels?", ranked, [passage(text)])
     unheard = confidence("How do I connect the bot to channels on Mars?", ranked, [passage(text)])
-    assert unheard == pytest.approx(sure - 0.05)
+    assert unheard == pytest.approx(sure - 0.1)
     assert other.own - ranked.own == {"mar"}
 
 

@@ -26,7 +26,7 @@ _WORTH = 0.011  # the chance that a further quote must bring for each of its wor
 _ALIKE = 0.8  # of a unit's terms, which another quote has already
 _BESIDE = 3  # units after a sentence among which its command is looked for
 _LIST = 12  # items, rows or steps that are quoted whole
-_UNHEARD = 0.05  # less when a name is asked for that stands nowhere
+_UNHEARD = 0.1  # less when a name is asked for that stands nowhere
 _LEXICAL = 3.9  # the retriever's score by words, where nothing is known by meaning
 BLIND = 0.15  # trust below which vectors are not asked for
 # Without vectors and scores the words alone decide; of what CJK questions ask, less is found
