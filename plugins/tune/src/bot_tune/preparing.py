@@ -22,10 +22,13 @@ Detect: TypeAlias = Callable[[str], Awaitable[Sequence[PersonalData]]]
 _NUMBER = re.compile(r"\d+")
 _BETWEEN = "\n\n"  # no personal data reaches over an empty line
 _WORDS = {
-    "unusable": "cannot be used",
-    "duplicate": "say the same as another",
-    "near duplicate": "say nearly the same as another",
-    "leak": "hold a question that is tested with",
+    "unusable": ("that cannot be used", "that cannot be used"),
+    "duplicate": ("that says the same as another", "that say the same as others"),
+    "near duplicate": (
+        "that says nearly the same as another",
+        "that say nearly the same as others",
+    ),
+    "leak": ("that holds a question of the tests", "that hold questions of the tests"),
 }
 
 
@@ -69,18 +72,20 @@ class Prepared:
         counts = Counter(one.reason for one in self.dropped)
         first = {one.reason: one for one in reversed(self.dropped)}
         return [
-            f"{count} example{'s'[: count > 1]} that {_WORDS[reason]}"
+            f"{_many(count)} {_WORDS[reason][count > 1]}"
             f" ({first[reason].place}: {first[reason].detail})"
             for reason, count in counts.items()
         ]
 
     def warnings(self) -> list[str]:
-        """What a person should look at before a model learns it, a sentence each."""
+        """What a person should look at before a model learns it, a phrase each."""
         found = [
-            f"{len(places)} example{'s'[: len(places) > 1]} hold {kind} data ({places[0]})"
+            f"{_many(len(places))} with {kind} data ({places[0]})"
             for kind, places in self.personal.items()
         ]
-        found += [f"{len(places)} {name} ({places[0]})" for name, places in self.doubtful.items()]
+        found += [
+            f"{_many(len(places))} {name} ({places[0]})" for name, places in self.doubtful.items()
+        ]
         return found
 
 
@@ -189,6 +194,10 @@ class Known:
         self._long.learn(example.place, text, example.readers)
         self._numbers[example.place] = _NUMBER.findall(text)
         return conflict
+
+
+def _many(count: int) -> str:
+    return f"{count} example{'s' if count > 1 else ''}"
 
 
 def estimate(text: str) -> int:
