@@ -124,7 +124,7 @@ def ours(options: argparse.Namespace) -> tuple[int, float, int]:
 
     plan = recipe.make(
         name="x", base=str(options.place / "base"), data=[options.place / "data.jsonl"],
-        task=options.task, epochs=1, batch=BATCH, length=options.length, held_out=0,
+        task=options.task, epochs=1, batch=BATCH, length=options.length, held_out=0, evaluations=1,
         precision=options.precision, device=options.device, **SETTINGS,
     )  # fmt: skip
     found = gathering.Gathered(list(gathering.examples.read(plan.data)), {}, [])

@@ -109,7 +109,7 @@ def facts(home: Path) -> tuple[str, Sequence[str], list[list[Any]]]:
     documents = [json.dumps({"_id": str(n), "text": fact}) for n, (_, fact) in enumerate(FACTS)]
     (home / "documents.jsonl").write_text("\n".join(documents), encoding="utf-8")
     tune(home, "facts", "--base", home / "tuned/base", "--data", home / "facts.jsonl",
-         "--held-out", "0", "--rate", "5e-3", "--epochs", "60", "--batch", "4")  # fmt: skip
+         "--held-out", "0", "--rate", "5e-3", "--epochs", "80", "--batch", "6")  # fmt: skip
     template = home / "tuned/facts/chat_template.jinja"
     model = f"precision = 'float32'\nmax_tokens = 24\nchat_template = '{template}'\n"
     model += f"base = '{home}/tuned/base'\n"
@@ -191,6 +191,8 @@ def write(
         axes.legend()
     figure.savefig(options.write / "tuning.png", dpi=120)
     text = PAGE.read_text(encoding="utf-8").replace("{pages}", str(options.pages))
+    given = " ".join(f"--{key} {getattr(options, key)}" for key in ("pages", "epochs", "width"))
+    text = text.replace("{options}", given)
     about = json.loads((home / "tuned/base/metrics.json").read_text())
     text = text.replace("{parameters}", f"{about['parameters'] / 1e6:.1f}")
     text = text.replace("{minutes}", f"{minutes:.0f}")

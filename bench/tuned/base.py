@@ -30,5 +30,8 @@ def make(folder: Path, texts: Iterable[str], *, vocabulary: int, width: int, lay
         max_position_embeddings=1024, tie_word_embeddings=True, bos_token_id=None, eos_token_id=1,
         pad_token_id=0,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
+    made = LlamaForCausalLM(config)
+    # Else an adapter could be sure of nothing: embeddings that small bound every score.
+    torch.nn.init.normal_(made.get_input_embeddings().weight, std=0.1)
+    made.save_pretrained(folder)
     fast.save_pretrained(folder)
