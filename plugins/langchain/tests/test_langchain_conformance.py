@@ -101,3 +101,16 @@ assert not found, found
 
 def test_registering_it_imports_nothing_of_langchain():
     subprocess.run([sys.executable, "-c", LAZY], check=True, timeout=120)
+
+
+def test_the_version_is_told_without_it():
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "bot", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "domainbot, version" in done.stdout
+    assert "bot.cli" in done.stderr
+    assert "langchain" not in done.stderr

@@ -25,6 +25,7 @@ EXAMPLES = [block["text"] for block in BLOCKS if block["language"] == "toml"]
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES += [block["text"] for block in BLOCK.finditer(README) if block["language"] == "toml"]
 ENVIRON = {"OPENAI_API_KEY": "sk-none"}
+PATIENCE = {"BOT_LIMITS__RETRIEVE": "120", "BOT_LIMITS__HOOK": "120"}  # on a busy machine
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -80,7 +81,7 @@ def run(home, command, said):
     done = subprocess.run(
         [sys.executable, *program, *arguments],
         cwd=home,
-        env={**os.environ, "BOT_HOME": str(home)},
+        env={**os.environ, "BOT_HOME": str(home), **PATIENCE},
         capture_output=True,
         text=True,
         timeout=300,
