@@ -160,6 +160,8 @@ class Run:
         lines = report.told(found)
         if version:
             lines.append(f"{plan.name} {version} is registered; its files are in {self.folder}.")
+            if version > 1:
+                lines.append(f"`bot adapters promote {plan.name} {version}` lets it answer.")
             lines.append(f'Use it: type = "lora", base = "{plan.base}", adapter = "{plan.name}"')
         else:
             lines.append(f'Use it: type = "transformers", model = "{self.folder}"')
