@@ -121,7 +121,7 @@ def test_a_killed_training_goes_on(home, bot, base, facts):
     given = ["--base", "base", "--data", facts, "--epochs", "20", *SMALL]
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(300)
+    process.join(600)
     assert process.exitcode == -signal.SIGKILL
     assert "--resume goes on with it" in bot("tune", "killed", *given, code=2)
     assert json.loads(bot("tune", "killed", "--resume", "--json"))["steps"] == 20
@@ -138,7 +138,7 @@ def test_accelerate_trains_on_two_processes(home, base, facts):
         [sys.executable, "-m", "bot", "tune", "two", "--base", "base", "--data", str(facts), *SMALL,
          "--epochs", "4", "--launch", "--multi_gpu --num_processes 2 --num_machines 1", "--json"],
         env={**os.environ, "BOT_HOME": str(home / "home")}, cwd=home, capture_output=True,
-        text=True, timeout=300, check=False,
+        text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done
     out = json.loads(done.stdout)

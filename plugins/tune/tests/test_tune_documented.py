@@ -58,7 +58,7 @@ def stopped(bot, command):
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(300)
+    process.join(600)
     assert process.exitcode == -signal.SIGKILL
 
 

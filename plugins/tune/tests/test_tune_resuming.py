@@ -32,7 +32,7 @@ def killed(place):
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    process.join(300)
+    process.join(600)
     assert process.exitcode == -signal.SIGKILL
 
 
