@@ -240,7 +240,7 @@ class Storm:
         for number in range(2 * self.kills):
             await asyncio.sleep(length / (2 * self.kills + 1))
             if number % 2:
-                self._kill_postgresql(everything=self.killer.random() < 0.5)
+                await self._kill_postgresql(everything=self.killer.random() < 0.5)
                 continue
             assert self.server is not None
             self.server.kill()
@@ -249,15 +249,19 @@ class Storm:
             await asyncio.sleep(self.killer.uniform(0.0, 2.0))
             await self._start()
 
-    def _kill_postgresql(self, *, everything: bool) -> None:
-        """Kill the postmaster, or one of its processes, which makes it begin anew."""
-        pid = int((self.folder / "home/postgresql/data/postmaster.pid").read_text().split()[0])
-        if not everything:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            backends = [int(one) for one in children if _is_backend(int(one))]
-            pid = self.killer.choice(backends or [pid])
-        with suppress(ProcessLookupError):  # it has just ended by itself
-            os.kill(pid, signal.SIGKILL)
+    async def _kill_postgresql(self, *, everything: bool) -> None:
+        """Kill the postmaster, or one of its processes, which makes it begin anew.
+
+        One that is still beginning anew, on a busy machine, is waited for.
+        """
+        while True:
+            try:
+                postmaster, backends = _processes(self.folder / "home/postgresql/data")
+                victims = [postmaster] if everything else backends or [postmaster]
+                os.kill(self.killer.choice(victims), signal.SIGKILL)
+                break
+            except (FileNotFoundError, IndexError, ProcessLookupError):
+                await asyncio.sleep(0.1)
         self.report.faults["PostgreSQL killed" if everything else "backend killed"] += 1
 
     # -- what is left -----------------------------------------------------------------------------
@@ -286,6 +290,13 @@ class Storm:
 
     def _unsettled(self) -> bool:
         return any(not one.acked and one.attempts < 4 for one in self.slack.deliverer.sent)
+
+
+def _processes(data: Path) -> tuple[int, list[int]]:
+    """The postmaster, and those of its processes that serve somebody."""
+    pid = int((data / "postmaster.pid").read_text().split()[0])
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return pid, [int(one) for one in children if _is_backend(int(one))]
 
 
 def _is_backend(pid: int) -> bool:
