@@ -18,7 +18,7 @@ _BEFORE, _AFTER = 0.5, 0.3  # a question's word in a neighbour counts this much
 _HEADING = 0.6  # ... in a heading above, the title or the location
 _SECTION = 0.3  # ... in the nearest heading, when that says little else
 _KIND = 0.05  # has, or lacks, the kind of thing that is asked for
-_CODE = 0.3  # code, when the way to do something is asked for
+_CODE = 0.3  # more for code when the way to do something is asked for, else less
 _RANK = 0.3  # times 1/rank of the passage
 _LINKS = 0.3  # less for hardly more than links
 _CARRIED = 0.5  # a word that only the rewritten query has
@@ -202,7 +202,7 @@ def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, fl
             + _HEADING * sum(weights[term] for term in (one.above & asked) - own)
             + _SECTION * _named_by(one.under, weights)
             + _RANK / (one.passage + 1)
-            + (_CODE if procedure and one.unit.kind == "code" else 0)
+            + ((_CODE if procedure else -_CODE) if one.unit.kind == "code" else 0)
             - (_LINKS if one.unit.is_links else 0)
         )
         if has_kind is not None:
