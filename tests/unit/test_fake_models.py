@@ -100,8 +100,9 @@ async def test_who_leaves_an_endless_answer_is_noted(models: FakeModels, ending:
 def test_nothing_comes_before_the_test_lets_it(models: FakeModels) -> None:
     let = threading.Event()
     models.script(Reply(text="late", hold=let))
+    waits = httpx2.Timeout(60, read=1)
     with pytest.raises(httpx2.ReadTimeout):
-        httpx2.post(f"{models.openai_url}/chat/completions", json=CHAT, timeout=0.2)
+        httpx2.post(f"{models.openai_url}/chat/completions", json=CHAT, timeout=waits)
     let.set()
     models.script(Reply(text="late", hold=let))
     assert post(models).json()["choices"][0]["message"]["content"] == "late"

@@ -82,13 +82,16 @@ async def test_openai_sees_errors_as_errors(fake_models, client):
 
 
 async def test_openai_waits_no_longer_than_it_was_told(fake_models):
+    async def ask(client):
+        await read(await client.chat.completions.create(model="m", messages=ASK, stream=True), [])
+
     fake_models.script(Reply(text="late", ending="silent"))
+    waits = httpx.Timeout(60, read=2)
     async with openai.AsyncOpenAI(
-        base_url=fake_models.openai_url, api_key="k", max_retries=0, timeout=0.3
+        base_url=fake_models.openai_url, api_key="k", max_retries=0, timeout=waits
     ) as client:
-        stream = await client.chat.completions.create(model="m", messages=ASK, stream=True)
         with pytest.raises((openai.APIError, httpx.TimeoutException)):
-            await read(stream, [])
+            await ask(client)
     await fake_models.until(lambda: fake_models.requests[0].ended == "left")
 
 

@@ -134,7 +134,7 @@ async def test_what_fails_is_tried_again_only_before_its_first_word(
 
 async def test_a_slow_first_token_is_given_up_in_time(answered, fake_models):
     fake_models.script(Reply(text="late", delay=600))
-    answer = await answered(generator="timeout = 0.3\nretries = 0")
+    answer = await answered(generator="timeout = 5\nretries = 0")
     assert answer.outcome is Outcome.failed
     await fake_models.until(lambda: fake_models.requests[0].ended == "left")
 
