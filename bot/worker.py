@@ -115,6 +115,8 @@ class Worker:
         for task in self._tasks:
             _register(app, task, self._bot)
         for task, schedule, name, arguments in _schedules(self._bot):
+            if task.queue not in self.queues:
+                continue  # a command's own worker would leave behind what it does not do
             app.periodic(
                 cron=schedule, periodic_id=name, task_kwargs=arguments, lock=f"{task.name}:{name}",
                 queueing_lock=f"{task.name}:{name}",

@@ -408,6 +408,12 @@ def test_a_plugin_whose_tasks_fail_keeps_no_others_from_working(bot, notes):
     assert notes.task in known_tasks(bot)
 
 
+async def test_a_worker_schedules_only_what_it_does(bot):
+    async with Worker(bot)._app() as every, Worker(bot, queues=["notes"])._app() as notes:
+        assert {name for name, _ in every.periodic_registry.periodic_tasks} == {"bot.tidy"}
+        assert not notes.periodic_registry.periodic_tasks
+
+
 async def test_old_jobs_and_their_keys_go(bot, notes, start, add, rows):
     await add(notes.task, {"n": 1}, key="k")
     start()
