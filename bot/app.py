@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from bot import asking, dispatch, glossary, record, schema
 from bot import settings as configuration
+from bot.assembly import database_of, home, installed
 from bot.components import Components
 from bot.conversation import Run
 from bot.database import Database
@@ -391,29 +392,3 @@ class Bot:
 def new_id() -> str:
     """Make a turn's id: 60 random bits, easy to read out."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
-
-
-def installed(settings: Settings, environ: Mapping[str, str]) -> Plugins:
-    """Load the built-in and the installed plugins."""
-    from bot.indexing import builtin
-
-    plugins = Plugins()
-    plugins.register(builtin, "builtin")
-    plugins.load(environ, settings.plugins.disabled)
-    return plugins
-
-
-def home(settings: Settings, environ: Mapping[str, str]) -> Path:
-    """The folder that holds everything a bot keeps outside its database."""
-    from bot.embedded import default_home
-
-    return settings.home or default_home(environ)
-
-
-def database_of(settings: Settings, home: Path) -> Database:
-    """The database that the settings name, unopened."""
-    if settings.database_url is not None:
-        return Database(settings.database_url.reveal())
-    from bot.embedded import EmbeddedServer
-
-    return Database(server=EmbeddedServer(home))

@@ -43,7 +43,7 @@ async def examine(bot: Bot) -> AsyncIterator[Finding]:
 
     Nothing is changed: no database is made, and no schema brought up to date.
     """
-    from bot.app import database_of
+    from bot.assembly import database_of
 
     try:
         bot.check()

@@ -165,7 +165,7 @@ async def restore(session: Session, file: Path, replace: bool, yes: bool, as_jso
 
 async def _upgrade_server(session: Session, settings: Settings) -> dict[str, str]:
     """Upgrade the embedded server; return what --json tells of it."""
-    from bot.app import home
+    from bot.assembly import home
     from bot.embedded.upgrade import upgrade
     from bot.errors import UsageError
 
@@ -190,7 +190,7 @@ async def _upgrade_server(session: Session, settings: Settings) -> dict[str, str
 def _folders(session: Session, settings: Settings) -> list[Path]:
     """The bot's migrations and the plugins'; a plugin that fails is named and left out."""
     from bot import schema
-    from bot.app import installed
+    from bot.assembly import installed
     from bot.text import printable
 
     plugins = installed(settings, session.environ)
@@ -204,7 +204,7 @@ def _folders(session: Session, settings: Settings) -> list[Path]:
 @asynccontextmanager
 async def _database(session: Session, settings: Settings) -> AsyncIterator[Database]:
     """The database alone: no command here needs a configuration without mistakes."""
-    from bot.app import database_of, home
+    from bot.assembly import database_of, home
 
     database = database_of(settings, home(settings, session.environ))
     try:

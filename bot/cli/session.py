@@ -91,7 +91,7 @@ class Session:
 
     def plugin_commands(self, group: click.Group) -> list[str]:
         """Let the plugins add their commands; return what went wrong."""
-        from bot.app import installed
+        from bot.assembly import installed
         from bot.errors import BotError
         from bot.plugins import bounded
         from bot.text import printable

@@ -65,7 +65,7 @@ def remove(removal: Removal, tool: Tool) -> None:
 
 def _needed(plugins: list[str], settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
     """Say which parts of bot.toml need these plugins."""
-    from bot.app import home
+    from bot.assembly import home
     from bot.installing.survey import survey
     from bot.settings.model import TABLES
 

@@ -62,7 +62,7 @@ def _broken(name: str, error: str) -> dict[str, Any]:
 def main(descriptor: int) -> None:
     """Load the plugins, in the child, and tell a line about each."""
     from bot import settings as configuration
-    from bot.app import installed
+    from bot.assembly import installed
 
     environ = dict(os.environ)
     found = configuration.find_config(None, environ, Path.cwd())

@@ -55,7 +55,7 @@ async def make_bot(database: Database, home: Path) -> AsyncIterator[Callable[...
     would stand in `bot.toml`; paths in it are relative to `home`. They are closed afterwards.
     """
     from bot import Bot
-    from bot.app import installed
+    from bot.assembly import installed
     from bot.database import Database
     from bot.settings import read
 

@@ -26,7 +26,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from bot import settings as configuration
-from bot.app import installed
+from bot.assembly import installed
 from bot.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import tomlkit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.app import installed
+from bot.assembly import installed
 from bot.errors import ConfigError
 from bot.settings import Settings, check, dump, read
 from bot.settings.model import TABLES, AssistantSettings, LimitsSettings

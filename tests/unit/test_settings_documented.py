@@ -8,7 +8,7 @@ import pytest
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from bot import settings as configuration
-from bot.app import installed
+from bot.assembly import installed
 from bot.indexing import builtin
 from bot.settings import Settings
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot import Component, Secret
-from bot.app import installed
+from bot.assembly import installed
 from bot.settings import Settings, dump, json_schema, read
 
 

@@ -4,7 +4,7 @@ import re
 
 from pydantic import ValidationError
 
-from bot.app import installed
+from bot.assembly import installed
 from bot.settings import Settings, check, read
 from bot.settings.template import template
 

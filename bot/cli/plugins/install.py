@@ -119,7 +119,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 def _enable(session: Session, plugins: list[str]) -> None:
     """Take them back, had they been disabled or in quarantine."""
-    from bot.app import home
+    from bot.assembly import home
     from bot.quarantine import Quarantine
     from bot.settings import switch_plugin
 

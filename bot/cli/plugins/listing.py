@@ -13,7 +13,7 @@ _LISTED = ("name", "version", "state", "components", "hooks", "load_ms")
 
 def surveyed(session: Session) -> list[dict[str, Any]]:
     """Look at all plugins, in a process of their own."""
-    from bot.app import home
+    from bot.assembly import home
     from bot.installing.survey import survey
 
     settings = session.settings(deferred=True)

@@ -28,7 +28,7 @@ def enable(session: Session, name: str, as_json: bool) -> None:
 
 
 def _switch(session: Session, name: str, off: bool, as_json: bool) -> None:
-    from bot.app import home
+    from bot.assembly import home
     from bot.cli.output import dumps
     from bot.errors import NotFound
     from bot.plugins import names

@@ -90,7 +90,7 @@ class TestLoader(LoaderConformance):
 LAZY = """
 import sys
 import bot_langchain
-from bot.app import installed
+from bot.assembly import installed
 from bot.settings import read
 plugins = installed(read(None, {}), {})
 assert plugins.component("generator", "langchain") is not None

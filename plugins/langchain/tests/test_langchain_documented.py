@@ -12,7 +12,7 @@ from bot_langchain import making, models
 from bot_langchain.settings import ChatSettings, Part
 
 from bot import settings as configuration
-from bot.app import installed
+from bot.assembly import installed
 from bot.testing.fake_models import FakeModels
 
 ROOT = Path(__file__).parents[3]

@@ -13,7 +13,7 @@ import pytest
 import training
 
 from bot import settings as configuration
-from bot.app import installed
+from bot.assembly import installed
 
 ROOT = Path(__file__).parents[3]
 TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -90,7 +90,7 @@ def test_the_page_names_every_method_task_and_key_of_a_recipe():
 
 def test_its_configuration_can_be_used(tmp_path):
     from bot import settings as configuration
-    from bot.app import installed
+    from bot.assembly import installed
 
     (text,) = [block["text"] for block in BLOCKS if block["language"] == "toml"]
     assert tomllib.loads(text)
