@@ -109,7 +109,7 @@ def facts(home: Path) -> tuple[str, Sequence[str], list[list[Any]]]:
     documents = [json.dumps({"_id": str(n), "text": fact}) for n, (_, fact) in enumerate(FACTS)]
     (home / "documents.jsonl").write_text("\n".join(documents), encoding="utf-8")
     tune(home, "facts", "--base", home / "tuned/base", "--data", home / "facts.jsonl",
-         "--held-out", "0", "--rate", "5e-3", "--epochs", "80", "--batch", "6")  # fmt: skip
+         "--held-out", "0", "--rate", "5e-3", "--epochs", "200", "--batch", "6")  # fmt: skip
     template = home / "tuned/facts/chat_template.jinja"
     model = f"precision = 'float32'\nmax_tokens = 24\nchat_template = '{template}'\n"
     model += f"base = '{home}/tuned/base'\n"
