@@ -195,7 +195,7 @@ class Slack:
             return json.load(reply)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def home():
     """A home that the server's own user can reach, with its server running all the time."""
     folder = Path(tempfile.mkdtemp(prefix="docs-", dir="/tmp"))
