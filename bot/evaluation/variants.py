@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import UsageError
-from bot.settings.mistakes import nearest
 from bot.turn import Assistant
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def _spec(bot: Bot, name: str, base: str) -> Spec:
     if bare not in generators:
         known = [*assistants, *(each + end for each in generators for end in ("", RAG))]
         raise UsageError(
-            f"There is no variant {name!r}{nearest(name, known)}. A variant is an assistant or a "
+            f"There is no variant {name!r}. A variant is an assistant or a "
             f"generator of bot.toml, or a generator's name with {RAG}: {', '.join(known)}."
         )
     own = bot.assistant(base)
