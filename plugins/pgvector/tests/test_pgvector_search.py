@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from bot_pgvector import index, retrieval
+from bot_pgvector import index, retrieval, search
 from bot_pgvector.fusion import confidence, semantic_share
 from bot_pgvector.retrieval import _date, ef_search
 from bot_pgvector.statements import Form, search_statement
@@ -49,6 +49,18 @@ async def test_the_best_comes_first_with_all_that_is_known_of_it(corpus, mode):
     assert (first.start, first.end, first.metadata) == (5, 19, {"year": 2024})
     assert first.readers == EVERYBODY
     assert 0 < first.score <= 1.0001
+
+
+async def test_of_a_large_index_a_question_reads_the_rarest_terms(corpus, monkeypatch):
+    await corpus.add("apples and pears", "apples and plums", "apples and plums", "apples")
+    monkeypatch.setattr(search, "READ", 3)  # postings: of apples there are four
+    assert await corpus.texts("apples plums", mode="lexical") == ["apples and plums"] * 2
+    (found, *others) = await corpus.ask("apples plums pears quinces", mode="lexical")
+    assert (found.text, len(others)) == ("apples and pears", 2)
+    assert 0 < found.evidence["known"] < 1  # of quinces, not of apples, the index knows nothing
+    whole = await corpus.ask("apples plums", mode="lexical")
+    assert {passage.evidence["known"] for passage in whole} == {1.0}
+    assert len(await corpus.texts("apples", mode="lexical")) == 4  # a term alone is read
 
 
 async def test_context_is_searched_too(corpus):

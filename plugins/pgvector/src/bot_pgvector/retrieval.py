@@ -59,9 +59,15 @@ class Retriever:
         vectors = await self._vectors(turn, turn.index, queries)
         best: dict[str, Hit] = {}
         async with self._context.database.connection() as connection:
-            await self._prepare(connection, turn.index)
+            chunks = await self._prepare(connection, turn.index)
             for query, vector in zip(queries, vectors, strict=True):
-                search = Search(connection, turn, turn.index, self._settings.candidates)
+                search = Search(
+                    connection,
+                    turn,
+                    turn.index,
+                    chunks=chunks,
+                    candidates=self._settings.candidates,
+                )
                 for hit in await self._search(search, query, vector, turn.k):
                     id_, score = hit.passage.id, hit.passage.score
                     if id_ not in best or best[id_].passage.score < score:
@@ -130,16 +136,17 @@ class Retriever:
 
         return sorted(map(aged, hits), key=lambda hit: -hit.passage.score)
 
-    async def _prepare(self, connection: Connection, version: IndexVersion) -> None:
-        """Set a connection up for a version, where it is not yet."""
+    async def _prepare(self, connection: Connection, version: IndexVersion) -> int:
+        """Set a connection up for a version, where it is not yet; return the version's size."""
         chunks = await self._chunks(connection, version)
         reach = self._settings.ef_search or ef_search(chunks)
         if _REACHES.get(connection) == reach:
-            return
+            return chunks
         if connection not in _REACHES:
             await register_vector_async(connection)
         await connection.execute(SEARCH["settings"], {"ef_search": str(reach)})
         _REACHES[connection] = reach
+        return chunks
 
     async def _chunks(self, connection: Connection, version: IndexVersion) -> int:
         """Tell how large a version is, or was lately; make sure that it speaks our terms."""

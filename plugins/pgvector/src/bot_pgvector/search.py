@@ -18,10 +18,11 @@ from bot.database import Connection
 from bot.document import IndexVersion
 from bot_pgvector.analysis import terms
 from bot_pgvector.fusion import semantic_share
-from bot_pgvector.postings import Ranking, rank
+from bot_pgvector.postings import POSTING, Ranking, rank
 from bot_pgvector.statements import Form, search_statement
 
 FURTHER = 8  # times as many are found by their bits as are kept when they are compared whole
+READ = 500_000  # postings, of 8 bytes, that a question reads: some 15 ms, however large an index
 FEW = 5000  # chunks that filters leave, up to which comparing with each is fast and exact
 
 
@@ -44,14 +45,22 @@ class Search:
     """One query on one index version, for one asker.
 
     Args:
+        chunks: how many the version has, or had lately.
         candidates: how many chunks each of the two searches brings before they are fused.
     """
 
     def __init__(
-        self, connection: Connection, turn: Turn, version: IndexVersion, candidates: int
+        self,
+        connection: Connection,
+        turn: Turn,
+        version: IndexVersion,
+        *,
+        chunks: int,
+        candidates: int,
     ) -> None:
         self._connection = connection
         self._version = version
+        self._chunks = chunks
         self._form = Form.of(version)
         self._by_bits = "_by_bits" if self._form.vectors == "binary" else ""
         self._candidates = candidates
@@ -143,15 +152,24 @@ class Search:
     ) -> tuple[list[tuple[int, float]], Ranking]:
         """Ask both searches in one round trip."""
         few = vector is not None and await self._leaves_few()
+        all_fit = len(asked) * self._chunks <= READ
         async with self._connection.pipeline():
             size = await self._ask("size")
-            postings = await self._ask("postings", terms=list(asked))
+            if all_fit:
+                postings = await self._ask("postings", terms=list(asked))
+            else:
+                postings = await self._ask(
+                    "rarest_postings", terms=list(asked), bytes=READ * POSTING.itemsize
+                )
             near = None
             if vector is not None:
                 name = "nearest_of_few" if few else f"nearest{self._by_bits}"
                 near = await self._ask(name, vector=vector, limit=limit)
             ((chunks, tokens),) = await size.fetchall()
-            ranking = rank(asked, await postings.fetchall(), chunks, tokens)
+            found = await postings.fetchall()
+            unread = {term for term, data in found if data is None}
+            read = {term: weight for term, weight in asked.items() if term not in unread}
+            ranking = rank(read, [row for row in found if row[0] in read], chunks, tokens)
             return (await near.fetchall() if near else []), ranking
 
     async def _leaves_few(self) -> bool:

@@ -22,6 +22,18 @@ select coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint from {
 -- name: postings
 select term, data from {index}.posting where term = any(%(terms)s)
 
+-- name: rarest_postings
+-- The same, the rarest terms first, as long as they fit into %(bytes)s; the rarest in any case.
+-- Those that do not come without their postings.
+with held as materialized (
+    select term, sum(octet_length(data)) as bytes
+    from {index}.posting where term = any(%(terms)s) group by term
+), sorted as (
+    select term, sum(bytes) over rarest <= %(bytes)s or row_number() over rarest = 1 as fits
+    from held window rarest as (order by bytes, term)
+)
+select s.term, p.data from sorted s left join {index}.posting p on s.fits and p.term = s.term
+
 -- name: nearest
 select c.id, (-({distance}))::float8 from {index}.chunk c
 where {permitted} order by {distance} limit %(limit)s
