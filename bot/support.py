@@ -24,6 +24,7 @@ THRESHOLD = 0.42  # of likeness, below which a claim counts as unsupported
 
 _MARKERS = re.compile(r"(?:\s*\[\d{1,3}\])+")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _NAME = re.compile(r"(?<![.!?:*#\n|“\"]\s)(?<!^)\b[A-Z][\w-]{2,}")
 _RUN = re.compile(r"(?:[A-Z]\w+ ){1,5}[A-Z]\w+")
@@ -36,13 +37,12 @@ _COMMON = frozenset(
     " however therefore while because since during between among through over under up out off"
     " been per via within without".split()
 )
-_WORDS_FOR_NUMBERS = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve".split(),
-        map(str, range(13)),
-        strict=True,
+_SPOKEN = {  # "one" is too often no number
+    word: str(number)
+    for number, word in enumerate(
+        "two three four five six seven eight nine ten eleven twelve".split(), 2
     )
-)
+}
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|unable|fails? to|lacks?)\b"
     r"|n['’]t\b|[不没沒無无未非]|ない|ません|\b(?:nicht|kein\w*|nie|ohne|jamais|sin|nunca)\b",
@@ -128,8 +128,8 @@ class Source:
     @cached_property
     def grams(self) -> list[Counter[str]]:
         """The trigrams of each two neighbouring sentences."""
-        parts = [part for part, _ in self.sentences]
-        return [_grams(f"{first} {second}") for first, second in pairwise(["", *parts, ""])]
+        parts = [_plain_words(part) for part, _ in self.sentences]
+        return [_grams(f"{first} {second}".strip()) for first, second in pairwise(["", *parts, ""])]
 
 
 def doubt(claim: str, cited: Sequence[Source]) -> str:
@@ -138,12 +138,12 @@ def doubt(claim: str, cited: Sequence[Source]) -> str:
     said = " ".join(claim.split())
     if any(said in one.line for one in cited):
         return ""
-    wanted = _terms(claim)
     numbers = _numbers(claim)
-    if wanted.total() < 2 and not numbers:
-        return ""  # "Yes." and the like say too little to be compared
     if missing := numbers.difference(*(one.numbers for one in cited)):
         return f"its source does not have {', '.join(sorted(missing))}"
+    wanted = _terms(claim)
+    if wanted.total() < 2 and not numbers:
+        return ""  # "Yes." and the like say too little to be compared
     if unnamed := _names(claim, cited):
         return f"its source does not mention {', '.join(unnamed)}"
     near, likeness = _nearest(claim, wanted, cited)
@@ -156,7 +156,7 @@ def doubt(claim: str, cited: Sequence[Source]) -> str:
 
 def _nearest(claim: str, wanted: Counter[str], cited: Sequence[Source]) -> tuple[list[str], float]:
     """The sentences that speak of the same as the claim, and how well the passages cover it."""
-    grams = _grams(claim)
+    grams = _grams(_plain_words(claim))
     shares = {part: _share(wanted, held) for one in cited for part, held in one.sentences}
     alike = max((_shared(grams, pair) for one in cited for pair in one.grams), default=0.0)
     best = max(shares.values(), default=0.0)
@@ -166,43 +166,47 @@ def _nearest(claim: str, wanted: Counter[str], cited: Sequence[Source]) -> tuple
 
 
 def _terms(text: str) -> Counter[str]:
-    words = (word.lower() for word in _WORD.findall(CJK.sub(" ", text)))
+    words = _WORD.findall(CJK.sub(" ", text).lower())
     stems = [_stem(word) for word in words if word not in _COMMON and len(word) > 1]
-    return Counter([*stems, *(a + b for a, b in pairwise(CJK.findall(text)))])
+    return Counter([*stems, *map("".join, pairwise(CJK.findall(text)))])
 
 
 def _stem(word: str) -> str:
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:
-            return word[: -len(ending)]
+    if len(word) > 4 and word.endswith(_ENDINGS):  # most words have none of them
+        for ending in _ENDINGS:
+            if word.endswith(ending) and len(word) - len(ending) >= 4:
+                return word[: -len(ending)]
     return word
 
 
 def _share(wanted: Counter[str], held: Counter[str]) -> float:
-    return sum(1 for term in wanted if term in held) / len(wanted)
+    return len(wanted.keys() & held.keys()) / len(wanted)
 
 
-def _grams(text: str) -> Counter[str]:
-    plain = " ".join(_WORD.findall(text.lower()))
-    return Counter(plain[at : at + 3] for at in range(len(plain) - 2))
+def _plain_words(text: str) -> str:
+    return " ".join(_WORD.findall(text.lower()))
+
+
+def _grams(plain: str) -> Counter[str]:
+    return Counter(map("".join, zip(plain, plain[1:], plain[2:], strict=False)))
 
 
 def _shared(one: Counter[str], other: Counter[str]) -> float:
     """Share of the claim's trigrams that the text has, each as often as it has it."""
     total = one.total()
-    return (one & other).total() / total if total else 0.0
+    both = sum(min(one[gram], other[gram]) for gram in one.keys() & other.keys())
+    return both / total if total else 0.0
 
 
 def _numbers(text: str) -> set[str]:
     """Numbers as they compare: 1,000 is 1000, 1.50 is 1.5, and three is 3."""
-    digits = {_plain(number) for number in _NUMBER.findall(text)}
-    words = {w.lower() for w in _WORD.findall(text)} & _WORDS_FOR_NUMBERS.keys()
-    spoken = {_WORDS_FOR_NUMBERS[word] for word in words - {"one", "zero"}}
-    return digits | spoken
+    digits = {_written(number) for number in _NUMBER.findall(text)}
+    words = _SPOKEN.keys() & _WORD.findall(text.lower())
+    return digits | {_SPOKEN[word] for word in words}
 
 
-def _plain(number: str) -> str:
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number):
+def _written(number: str) -> str:
+    if "," in number and _THOUSANDS.fullmatch(number):
         number = number.replace(",", "")
     return number.rstrip("0").rstrip(".") if "." in number else number
 
