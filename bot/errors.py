@@ -119,5 +119,9 @@ class OverBudget(Declined):
     """The budget is used up; see `[budget]` in bot.toml, or wait until it begins anew."""
 
 
+class EvaluationError(BotError):
+    """An evaluation cannot be brought to an end; its message says what to mend."""
+
+
 class NotFound(BotError):
     """There is nothing by this name; list what exists with the command's `list`."""

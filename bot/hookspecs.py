@@ -210,6 +210,19 @@ def bot_likelihoods(  # type: ignore[empty-body]
 
 
 @since("0.1")
+@hookspec(firstresult=True)
+def bot_revision() -> str:  # type: ignore[empty-body]
+    """Tell what the generator answers with now, as far as bot.toml does not say it, such as the
+    live version of an adapter. Component: the generator.
+
+    Called: by `bot eval compare` and `bot router calibrate`, when they begin and after each
+    answer, within `limits.token`.
+    Gives: a few words that change when something else begins to answer; None when nothing can.
+    Failure: as None.
+    """
+
+
+@since("0.1")
 @hookspec
 def bot_measure(
     golden: Golden, answer: Answer, passages: Sequence[Passage]

@@ -19,6 +19,7 @@ from bot.turn import EVERYONE, Answer, Failed, Finished, Outcome, Passage, Statu
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from bot.document import IndexVersion
 
 
 class Unrecorded(Run):
@@ -35,14 +36,25 @@ class Unrecorded(Run):
 
 
 class AnswerVariant:
-    """A generator or an assistant that golden questions are put to."""
+    """A generator or an assistant that golden questions are put to.
 
-    def __init__(self, bot: Bot, spec: Spec, similarity: measures.Similarity) -> None:
+    Args:
+        index: the version that is searched, even if another one is promoted meanwhile.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        spec: Spec,
+        similarity: measures.Similarity,
+        index: IndexVersion | None = None,
+    ) -> None:
         self.name = spec.name
         self.problems: set[str] = set()  # what did not work although there was an answer
         self._bot = bot
         self._spec = spec
         self._similarity = similarity
+        self._index = index
         self._askers = frozenset(bot.settings.assistants[spec.base].askers)
 
     async def ask(self, one: Golden) -> Trial:
@@ -72,6 +84,7 @@ class AnswerVariant:
             one.question,
             assistant=self._spec.base,
             principals=asking_as(one.readers, self._askers),
+            index=self._index,
         )
         turn = replace(turn, assistant=self._spec.assistant)
         passages: tuple[Passage, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from bot.errors import BotError, UsageError
 from bot.evaluation import golden, journal, likelihoods, measures
 from bot.evaluation.answers import AnswerVariant
-from bot.evaluation.engine import Journal, run
+from bot.evaluation.engine import Journal, Trial, run
 from bot.evaluation.golden import Golden
 from bot.evaluation.indexes import asking_as
 from bot.evaluation.journal import Kept
 from bot.evaluation.likelihoods import Task
+from bot.evaluation.pinning import Pinned
 from bot.evaluation.variants import Spec, specs
 from bot.indexing import versions
 from bot.turn import EVERYONE
@@ -55,23 +56,26 @@ async def compare(
         The evaluation, and what did not work, one sentence each.
 
     Raises:
+        EvaluationError: a variant answers with something else than when this began, such as
+            another version of an adapter; what was measured before is kept.
         UsageError: there is no golden question with an answer, or no such variant.
     """
     chosen = specs(bot, names, assistant)
     questions = await questions_of(bot, limit)
     live = await versions.live(bot.database)
-    about = _settings(chosen, by, tasks, live.id if live else None)
-    number, known = await journal.begin(bot.database, questions, about, fresh=fresh)
+    pinned = await Pinned.of(bot, chosen)
+    about = _settings(chosen, by, tasks, live.id if live else None, pinned.revisions)
+    number, known, notes = await journal.begin(bot.database, questions, about, fresh=fresh)
     began(number, len(known), len(questions) * len(chosen))
     similarity = measures.Similarity(bot, live)
-    variants = [AnswerVariant(bot, spec, similarity) for spec in chosen]
-    keep = partial(journal.put, bot.database, number)
+    variants = [AnswerVariant(bot, spec, similarity, live) for spec in chosen]
+    keep = partial(_keep, bot, pinned, number)
     sheet = await run(questions, variants, told, Journal(known=known, keep=keep))
-    notes = [f"{v.name}: {problem}" for v in variants for problem in sorted(v.problems)]
+    notes += [f"{v.name}: {problem}" for v in variants for problem in sorted(v.problems)]
     notes += [f"{name}: {reason}" for name in sheet.trials for reason in sheet.errors(name)]
     if similarity.problem:
         notes.append(f"There is no similarity of meaning: {similarity.problem}")
-    notes += await _read(bot, number, chosen, tasks, questions)
+    notes += await _read(bot, number, pinned, chosen, tasks, questions)
     kept = await journal.load(bot.database, number)
     await journal.finish(bot.database, kept)
     if by not in kept.sheet.metrics:
@@ -96,9 +100,18 @@ async def questions_of(bot: Bot, limit: int | None = None) -> list[Golden]:
     return [found[place * len(found) // limit] for place in range(limit)]
 
 
+async def _keep(
+    bot: Bot, pinned: Pinned, number: int, variant: str, one: Golden, trial: Trial
+) -> None:
+    """Keep an answer, unless something else gave it than the comparison began with."""
+    await pinned.check(variant, number)
+    await journal.put(bot.database, number, variant, one, trial)
+
+
 async def _read(
     bot: Bot,
     number: int,
+    pinned: Pinned,
     chosen: Sequence[Spec],
     tasks: Sequence[Task],
     questions: Sequence[Golden],
@@ -123,16 +136,22 @@ async def _read(
             except BotError as error:
                 problems.append(f"{spec.name} has no {task.name}: {error}")
             else:
+                await pinned.check(spec.name, number)
                 await journal.put_reading(bot.database, number, spec.name, task.name, figures)
     return problems
 
 
 def _settings(
-    chosen: Sequence[Spec], by: str, tasks: Sequence[Task], index: int | None
+    chosen: Sequence[Spec],
+    by: str,
+    tasks: Sequence[Task],
+    index: int | None,
+    revisions: Mapping[str, str],
 ) -> dict[str, Any]:
     return {
         "by": by,
         "index": index,
+        "revisions": dict(revisions),
         "variants": [
             {"name": one.name, "means": list(one.means), "about": dict(one.about)} for one in chosen
         ],

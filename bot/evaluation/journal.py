@@ -9,9 +9,9 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Json, Jsonb
 
-from bot.database import Database
+from bot.database import Connection, Database
 from bot.errors import NotFound
-from bot.evaluation import golden, results
+from bot.evaluation import golden, pinning, results
 from bot.evaluation.engine import Sheet, Trial
 from bot.evaluation.golden import Golden
 from bot.evaluation.results import QUERIES
@@ -47,30 +47,58 @@ class Kept:
 
 async def begin(
     database: Database, questions: Sequence[Golden], settings: Mapping[str, Any], *, fresh: bool
-) -> tuple[int, dict[tuple[str, int], Trial]]:
+) -> tuple[int, dict[tuple[str, int], Trial], list[str]]:
     """Begin an evaluation, or go on with one of the same questions and variants.
 
     Args:
         fresh: begin anew in any case.
 
     Returns:
-        Its id, and what is answered already; what has failed is asked again.
+        Its id, what is answered already, and why one that was stopped is not gone on with, in a
+        sentence, if so; what has failed is asked again.
+    """
+    async with database.transaction() as connection:
+        number, new, notes = await begun(connection, KIND, questions, settings, fresh=fresh)
+        known = {} if new else await _answers(connection, number)
+    return number, {key: trial for key, trial in known.items() if not trial.error}, notes
+
+
+async def begun(
+    connection: Connection,
+    kind: str,
+    questions: Sequence[Golden],
+    settings: Mapping[str, Any],
+    *,
+    fresh: bool,
+) -> tuple[int, bool, list[str]]:
+    """Find the evaluation of this kind, with equal questions and settings, that was stopped.
+
+    Args:
+        settings: with `variants`, by whose names what somebody wants to go on with is known.
+
+    Returns:
+        Its id or a new one's, whether it is new, and why an older one is not gone on with.
     """
     arguments = {
-        "kind": KIND,
+        "kind": kind,
         "golden": golden.digest(questions),
         "questions": len(questions),
         "settings": Jsonb(dict(settings)),
     }
-    async with database.transaction() as connection:
-        cursor = await connection.execute(QUERIES["begun"], arguments)
-        row = None if fresh else await cursor.fetchone()
+    if not fresh:
+        row = await (await connection.execute(QUERIES["begun"], arguments)).fetchone()
         if row is not None:
-            known = await _answers(connection, row[0])
-            return row[0], {key: trial for key, trial in known.items() if not trial.error}
-        row = await (await connection.execute(QUERIES["begin"], arguments)).fetchone()
-        assert row is not None
-        return row[0], {}
+            return row[0], False, []
+    notes = []
+    row = await (await connection.execute(QUERIES["stopped"], arguments)).fetchone()
+    if not fresh and row is not None:
+        told = ["the golden questions are others"] if row[1] != arguments["golden"] else []
+        told += pinning.changes(row[2], settings)
+        notes.append(f"Evaluation {row[0]}, which was stopped, is not gone on with: "
+                     f"{'; '.join(told)}. This one has begun anew.")  # fmt: skip
+    row = await (await connection.execute(QUERIES["begin"], arguments)).fetchone()
+    assert row is not None
+    return row[0], True, notes
 
 
 async def put(database: Database, evaluation: int, variant: str, one: Golden, trial: Trial) -> None:

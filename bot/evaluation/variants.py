@@ -16,6 +16,7 @@ from bot.turn import Assistant
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from bot.plugins import Kind
 
 RAG = "+rag"
 
@@ -91,7 +92,7 @@ def _spec(bot: Bot, name: str, base: str) -> Spec:
 
 
 def _made(bot: Bot, name: str, base: str, assistant: Assistant) -> Spec:
-    tables = _wrapped(bot, assistant.generator)
+    tables = _wrapped(bot, "generator", [assistant.generator])
     found = {getattr(options, "ladder", "") for options in tables.values()}
     if assistant.retrievers:
         found.add("documents")
@@ -102,28 +103,34 @@ def _made(bot: Bot, name: str, base: str, assistant: Assistant) -> Spec:
         means=tuple(means for means in _RUNGS if means in found),
         about={
             "assistant": base,
-            "generators": {
-                each: hashlib.sha256(options.model_dump_json().encode()).hexdigest()[:16]
-                for each, options in tables.items()
-            },
-            "retrievers": list(assistant.retrievers),
-            "k": assistant.k,
-            "context": assistant.context,
-            "instructions": hashlib.sha256(assistant.instructions.encode()).hexdigest()[:16],
+            "generators": _digests(tables),
+            "retrievers": _digests(_wrapped(bot, "retriever", assistant.retrievers)),
+            "settings": _digest(repr(replace(assistant, sources=frozenset()))),
+            "sources": sorted(assistant.sources),
         },
     )
 
 
-def _wrapped(bot: Bot, name: str) -> dict[str, Any]:
-    """The settings of a generator, and of those that it names to write for it."""
+def _digests(tables: Mapping[str, Any]) -> dict[str, str]:
+    return {each: _digest(options.model_dump_json()) for each, options in tables.items()}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _wrapped(bot: Bot, kind: Kind, names: Sequence[str]) -> dict[str, Any]:
+    """The settings of components, and of those of their kind that they name to do their work."""
     found: dict[str, Any] = {}
-    left = [name]
+    left = list(names)
     while left:
         one = left.pop()
-        options = bot._valid.options.get(("generator", one))
+        options = bot._valid.options.get((kind, one))
         if one in found or options is None:
             continue
         found[one] = options
-        values = [getattr(options, field) for field in type(options).model_fields]
-        left += [each for each in values if isinstance(each, str)]
+        for field in type(options).model_fields:
+            value = getattr(options, field)
+            several = value if isinstance(value, list | tuple) else [value]
+            left += [each for each in several if isinstance(each, str)]
     return found

@@ -29,6 +29,13 @@ select id from evaluation
 where kind = %(kind)s and golden = %(golden)s and settings = %(settings)s and finished_at is null
 order by id desc limit 1
 
+-- name: stopped
+-- The newest evaluation, if it was stopped and is of variants of the same names.
+select id, golden, settings from evaluation e
+where id = (select max(id) from evaluation where kind = %(kind)s) and finished_at is null
+    and jsonb_path_query_array(settings, '$.variants[*].name')
+        = jsonb_path_query_array(%(settings)s, '$.variants[*].name')
+
 -- name: begin
 insert into evaluation (kind, golden, questions, settings, started_at, finished_at)
 values (%(kind)s, %(golden)s, %(questions)s, %(settings)s, now(), null)

@@ -4,113 +4,12 @@ import asyncio
 import json
 
 import pytest
-import toys
-from pydantic import BaseModel, ConfigDict
+from compared import EVERYONE, HR, KNOWN, World, compared, opened
 
-from bot import Bot, Component, Delta, Likelihood, hookimpl
-from bot.database import Database
 from bot.errors import NotFound, UsageError
-from bot.evaluation import comparing, golden, journal, likelihoods, ratings, results, view
+from bot.evaluation import golden, journal, likelihoods, ratings, results, view
 from bot.evaluation.golden import Golden
 from bot.evaluation.variants import specs
-from bot.plugins import Plugins
-from bot.settings import read
-from bot.turn import Passage, Usage
-
-CONFIG = """
-[assistants.default]
-instructions = "Answer."
-retrievers = ["facts"]
-generator = "base"
-[assistants.hr]
-retrievers = []
-generator = "base"
-askers = ["group:hr"]
-[groups]
-hr = ["email:a@x.org"]
-[retrievers.facts]
-[generators.base]
-type = "scripted"
-[generators.tuned]
-type = "scripted"
-ladder = "tuned"
-[generators.wrapped]
-type = "scripted"
-ladder = "examples"
-generator = "tuned"
-[generators.broken]
-type = "scripted"
-breaks = true
-"""
-EVERYONE, HR = frozenset({"everyone"}), frozenset({"group:hr"})
-GOLDEN = [
-    Golden(question="Which port?", answer="It is 8080."),
-    Golden(question="Which host?", answer="It is beta."),
-    Golden(question="Which wage?", answer="It is 3141.", readers=HR),
-    Golden(question="Only a source?", sources={"doc:x": 1}),
-]
-KNOWN = {one.question: one.answer for one in GOLDEN}
-
-
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    ladder: str = ""
-    generator: str = ""
-    breaks: bool = False
-
-
-class Scripted:
-    """Knows the answers when it is tuned, or is given a passage; remembers what it was asked."""
-
-    def __init__(self, name, options, world):
-        self.name, self.options, self.world = name, options, world
-
-    @hookimpl
-    async def bot_generate(self, turn, prompt):
-        self.world.asked.append((self.name, turn.question, turn.principals, len(prompt.passages)))
-        if self.world.stop_at == len(self.world.asked):
-            self.world.stopping.cancel()
-            await asyncio.sleep(60)
-        if self.options.breaks:
-            raise OSError("the disk is gone")
-        knows = self.options.ladder == "tuned" or prompt.passages
-        mark = " [1]" if prompt.passages else ""
-        yield Delta(text=f"{KNOWN[turn.question][:-1]}{mark}." if knows else "I do not know.")
-        yield Delta(usage=Usage(input_tokens=10, output_tokens=5, cost=0.01))
-
-    @hookimpl
-    def bot_likelihoods(self, turn, pairs):
-        self.world.pairs.append((self.name, turn.principals, len(pairs)))
-        if self.options.breaks:
-            return None
-        better = -1.0 if self.options.ladder == "tuned" else -2.0
-        return [Likelihood(logprob=better * len(text), tokens=len(text)) for _, text in pairs]
-
-
-class World:
-    """A plugin with toys; `asked` is what generators were asked."""
-
-    def __init__(self):
-        self.asked, self.pairs = [], []
-        self.stop_at, self.stopping = 0, None
-        self.measure = None
-
-    @hookimpl
-    def bot_components(self):
-        passage = Passage(id="p", text="It is 8080. It is beta. It is 3141.", readers=EVERYONE)
-        return [
-            Component(kind="generator", type="scripted", settings=Options,
-                      make=lambda name, options, _: Scripted(name, options, self)),
-            Component(kind="retriever", type="facts", settings=Options,
-                      make=lambda *_: toys.Fixed(passage)),
-            Component(kind="embedder", type="minilm", settings=Options,
-                      make=lambda *_: toys.HashEmbedder()),
-        ]  # fmt: skip
-
-    @hookimpl
-    def bot_measure(self, golden, answer, passages):
-        return self.measure(golden, answer, passages) if self.measure else None
 
 
 @pytest.fixture
@@ -120,19 +19,8 @@ def world():
 
 @pytest.fixture
 async def bot(tmp_path, conninfo, world):
-    path = tmp_path / "bot.toml"
-    path.write_text(CONFIG)
-    plugins = Plugins()
-    plugins.register(world, "world")
-    environ = {"BOT_HOME": str(tmp_path / "home")}
-    made = Bot(read(path, environ), plugins=plugins, database=Database(conninfo), environ=environ)
-    async with made as opened:
-        await golden.put(opened.database, GOLDEN)
-        yield opened
-
-
-async def compared(bot, *names, **more):
-    return await comparing.compare(bot, names or ["base", "base+rag", "tuned"], **more)
+    async with opened(tmp_path, conninfo, world) as made:
+        yield made
 
 
 # -- what is compared ---------------------------------------------------------------------------

@@ -20,7 +20,7 @@ QUESTIONS = [
 async def compared(bot):
     await golden.put(bot.database, QUESTIONS)
     asked = await golden.load(bot.database)
-    number, _ = await journal.begin(bot.database, asked, VARIANTS, fresh=True)
+    number, *_ = await journal.begin(bot.database, asked, VARIANTS, fresh=True)
     for one in asked:
         for name in ("base", "lora"):
             trial = Trial(values={}, milliseconds=1.0, answer=f"{name[0]} says <@U1> *nine*")

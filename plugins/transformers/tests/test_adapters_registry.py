@@ -26,8 +26,12 @@ async def test_a_version_is_promoted_rolled_back_and_dropped_while_running(
     assert await say(tuned, QUESTION) == one
     assert await registry.add(database, "finance", second, str(llama)) == 2
     assert await say(tuned, QUESTION) == one
+    base = f"base {weights.identity(llama)[:8]}"
+    assert await tuned.bot_revision() == f"{base} with finance 1"
     await registry.promote(database, "finance", 2)
     assert await say(tuned, QUESTION) == two
+    assert await tuned.bot_revision() == f"{base} with finance 2"
+    assert await make(model=llama).bot_revision() == base
     assert await registry.rollback(database, "finance") == 1
     assert await say(tuned, QUESTION) == one
     with pytest.raises(UsageError, match="promote another version"):

@@ -18,10 +18,10 @@ def make_transformers(name: str, settings: Any, context: Context) -> object:
 
 
 def make_lora(name: str, settings: Any, context: Context) -> object:
-    from bot_transformers.choosing import adapted
+    from bot_transformers.choosing import adapted, named
     from bot_transformers.generator import make
 
-    return make(settings, settings.base, adapted(settings, context))
+    return make(settings, settings.base, adapted(settings, context), named(settings, context))
 
 
 @hookimpl

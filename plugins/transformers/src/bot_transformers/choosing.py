@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from bot import Context, Turn
 from bot.errors import GenerationError
 from bot_transformers import registry, weights
 from bot_transformers.checking import check_fits, misfit
-from bot_transformers.generator import Choice, Choose, folder_key
+from bot_transformers.generator import Choice, Choose, Name, folder_key
 from bot_transformers.settings import LoraSettings
 
 if TYPE_CHECKING:
@@ -56,6 +57,19 @@ def _of_registry(settings: LoraSettings, context: Context) -> Choose:
         return await _loaded(settings, shared, one.sha256, folder)
 
     return choose
+
+
+def named(settings: LoraSettings, context: Context) -> Name:
+    """Make what tells which adapter answers now: its version, or what a folder holds."""
+
+    async def name() -> str:
+        folder = Path(settings.adapter)
+        if not folder.is_absolute():
+            one = await registry.live(context.database, settings.adapter)
+            return f"{one.name} {one.version}"
+        return f"{folder.name} {sha256(folder_key(folder).encode()).hexdigest()[:8]}"
+
+    return name
 
 
 async def _loaded(settings: LoraSettings, shared: Shared, key: str, folder: Path) -> Choice:

@@ -36,33 +36,42 @@ class Choice:
 
 
 Choose: TypeAlias = "Callable[[Turn, Shared], Awaitable[Choice]]"
+Name: TypeAlias = "Callable[[], Awaitable[str]]"
 
 
-def make(settings: ModelSettings, model: str, choose: Choose | None = None) -> Local:
+def make(
+    settings: ModelSettings, model: str, choose: Choose | None = None, adapter: Name | None = None
+) -> Local:
     """Make the generator of a model; the model itself is loaded on a thread meanwhile.
+
+    Args:
+        choose: which adapter answers a turn; None for the bare model.
+        adapter: tells which one does now, for people.
 
     Raises:
         GenerationError: it can be known now that the model cannot be used.
     """
     folder = weights.locate(model)
     chat = Chat(folder, settings.chat_template, settings.thinking)
-    return Local(settings, chat, sharing.acquire(folder, settings), choose)
+    return Local(settings, chat, sharing.acquire(folder, settings), choose, adapter)
 
 
 class Local:
-    """Answers with a model on this machine.
-
-    Args:
-        choose: which adapter answers a turn; None for the bare model.
-    """
+    """Answers with a model on this machine."""
 
     def __init__(
-        self, settings: ModelSettings, chat: Chat, shared: Shared, choose: Choose | None
+        self,
+        settings: ModelSettings,
+        chat: Chat,
+        shared: Shared,
+        choose: Choose | None,
+        adapter: Name | None,
     ) -> None:
         self._settings = settings
         self._chat = chat
         self._shared = shared
         self._choose = choose
+        self._adapter = adapter
         self._limit = min(shared.plan.limit, settings.context_limit or shared.plan.limit)
 
     @hookimpl
@@ -74,6 +83,12 @@ class Local:
     async def bot_count_tokens(self, text: str) -> int:
         """Count with the model's own tokenizer."""
         return self._chat.count(text)
+
+    @hookimpl
+    async def bot_revision(self) -> str:
+        """The base's files and the adapter, as they are now."""
+        base = f"base {(await in_thread(self._shared.identity))[:8]}"
+        return f"{base} with {await self._adapter()}" if self._adapter else base
 
     @hookimpl
     async def bot_generate(self, turn: Turn, prompt: Prompt) -> AsyncIterator[Delta]:

@@ -1,0 +1,93 @@
+"""What a comparison is of, so that no figure is of two things: settings, index version, revisions.
+
+What bot.toml says is read once, and the index version is searched whichever is live meanwhile. What
+a generator answers with beyond that, such as the live version of an adapter, can change between two
+questions; the generator tells it by the hook `bot_revision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot import asking, dispatch
+from bot.errors import BotError, EvaluationError
+from bot.evaluation.variants import Spec
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+
+class Pinned:
+    """The revisions that a comparison began with.
+
+    Attributes:
+        revisions: by generator, of those that tell one.
+    """
+
+    def __init__(self, bot: Bot, chosen: Sequence[Spec], revisions: Mapping[str, str]) -> None:
+        self._bot = bot
+        self._generators = {one.name: list(one.about["generators"]) for one in chosen}
+        self.revisions = revisions
+
+    @classmethod
+    async def of(cls, bot: Bot, chosen: Sequence[Spec]) -> Pinned:
+        """Ask the generators of all variants."""
+        names = sorted({each for one in chosen for each in one.about["generators"]})
+        return cls(bot, chosen, await _revisions(bot, names))
+
+    async def check(self, variant: str, evaluation: int) -> None:
+        """Make sure that a variant's answer is of what it was to be of; called when it is there.
+
+        Raises:
+            EvaluationError: something else answers now.
+        """
+        names = self._generators[variant]
+        now = await _revisions(self._bot, names)
+        for name in names:
+            was, found = self.revisions.get(name, ""), now.get(name, "")
+            if found and found != was:
+                raise EvaluationError(
+                    f"{name} answers with {found} now, and did with "
+                    f"{was or 'something else'} when evaluation {evaluation} began; bring that "
+                    "back to go on with it, or give the same command again to begin anew."
+                )
+
+
+async def _revisions(bot: Bot, names: Iterable[str]) -> dict[str, str]:
+    """What answers beyond bot.toml; a generator that cannot be made tells nothing."""
+    found = {}
+    for name in names:
+        try:
+            plugin = await asking.resolve(bot._machinery(), "generator", name)
+        except (BotError, TimeoutError):
+            continue
+        told, _ = await dispatch.first(
+            bot.plugins.manager, "bot_revision", only={plugin}, timeout=bot.settings.limits.token
+        )
+        if isinstance(told, str) and told:
+            found[name] = told
+    return found
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what two comparisons of the same variants differ in.
+
+    Args:
+        before: the settings that an evaluation keeps.
+        now: those of another one.
+    """
+    told = []
+    if before.get("index") != now.get("index"):
+        told.append(f"index version {before.get('index')} is {now.get('index')} by now")
+    was, found = before.get("revisions", {}), now.get("revisions", {})
+    told += [f"{name} answers with {found.get(name)} and no more with {was.get(name)}"
+             for name in sorted({*was, *found}) if was.get(name) != found.get(name)]  # fmt: skip
+    old = {one["name"]: one for one in before.get("variants", ())}
+    others = [one["name"] for one in now.get("variants", ()) if one != old.get(one["name"])]
+    if others:
+        told.append(f"bot.toml says something else of {', '.join(others)}")
+    known = ("index", "revisions", "variants")
+    told += [f"{key} is another" for key in sorted({*before, *now}.difference(known))
+             if before.get(key) != now.get(key)]  # fmt: skip
+    return told
