@@ -6,7 +6,6 @@ wraps a generator or searches once more.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
@@ -30,7 +29,7 @@ _asked: ContextVar[tuple[str, ...]] = ContextVar("asked", default=())
 
 async def resolve(machinery: Machinery, kind: Kind, name: str) -> str:
     """Make a component; loading its model counts as waiting for the first token."""
-    found: str = await dispatch.within(machinery.resolve(kind, name), machinery.limits.token)
+    found: str = await dispatch.punctual(machinery.resolve(kind, name), machinery.limits.token)
     return found
 
 
@@ -71,17 +70,15 @@ async def _asked_of(
             leaving.check(name, "nothing")
         except MayNotReceive as error:
             left_out(name, str(error))
-    gathered = await asyncio.gather(
-        *(
-            dispatch.gather(
-                machinery.manager,
-                "bot_retrieve",
-                only=only,
-                timeout=machinery.limits.retrieve,
-                turn=leaving.narrowed(turn, may_receive),
-            )
-            for may_receive, only in groups.items()
+    gathered = await dispatch.together(
+        dispatch.gather(
+            machinery.manager,
+            "bot_retrieve",
+            only=only,
+            timeout=machinery.limits.retrieve,
+            turn=leaving.narrowed(turn, may_receive),
         )
+        for may_receive, only in groups.items()
     )
     return [result for results in gathered for result in results]
 

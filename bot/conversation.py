@@ -231,7 +231,7 @@ class Run:
             if len(said.text) * sum(len(texts[marker - 1]) for marker in cited) < AT_ONCE:
                 doubts = support.doubts(said.text, texts)
             else:
-                doubts = await dispatch.within(
+                doubts = await dispatch.punctual(
                     dispatch.in_thread(support.doubts, answer=said.text, passages=texts),
                     self._limits.hook,
                 )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 KEPT = 64  # threads that wait for the next function
 IDLE = "idle hook"  # the name of a thread that does nothing
@@ -22,9 +24,10 @@ async def in_thread(function: Callable[..., Any], **arguments: Any) -> Any:
 
 def run_in_thread(function: Callable[..., Any], arguments: dict[str, Any]) -> asyncio.Future[Any]:
     """Let a kept thread call a function, in a copy of the caller's context variables."""
-    future = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
     call = partial(contextvars.copy_context().run, partial(function, **arguments))
-    _THREADS.submit(_Call(call, future))
+    _THREADS.submit(_Call(call, future, _Back.to(loop)))
     return future
 
 
@@ -33,6 +36,7 @@ class _Call(NamedTuple):
 
     function: Callable[[], Any]
     future: asyncio.Future[Any]
+    back: _Back
 
     def __call__(self) -> None:
         value: Any = None
@@ -45,8 +49,47 @@ class _Call(NamedTuple):
             error = RuntimeError(describe(caught)) if stop else caught
         except BaseException as stop:
             error = RuntimeError(describe(stop))
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self.future.get_loop().call_soon_threadsafe(_settle, self.future, value, error)
+        self.back.give(self.future, value, error)
+
+
+class _Back:
+    """Results on their way from threads to one loop, which is woken once for all that are there.
+
+    Waking it is a system call, and takes longer than many a function.
+    """
+
+    def __init__(self) -> None:
+        self._results: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._woken = False
+
+    @classmethod
+    def to(cls, loop: asyncio.AbstractEventLoop) -> _Back:
+        """The way back to a loop; call it in the loop's own thread."""
+        if (back := _BACK.get(loop)) is None:
+            back = _BACK[loop] = cls()
+        return back
+
+    def give(self, future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+        """Take the result of a function, in the thread that has called it."""
+        self._results.append((future, value, error))
+        if not self._woken:  # otherwise the loop has not yet begun to look, and finds this, too
+            self._woken = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._woken = False  # first of all: what comes from now on wakes again
+        while self._results:
+            future, value, error = self._results.popleft()
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+
+_BACK: WeakKeyDictionary[asyncio.AbstractEventLoop, _Back] = WeakKeyDictionary()
 
 
 class _Threads:
@@ -97,7 +140,7 @@ class OneThread:
 
     def call(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._work.put(_Call(partial(self._context.run, function), future))
+        self._work.put(_Call(partial(self._context.run, function), future, _Back.to(self._loop)))
         return future
 
     def end(self) -> None:
@@ -107,15 +150,6 @@ class OneThread:
     def _run(self) -> None:
         while (call := self._work.get()) is not None:
             call()
-
-
-def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(value)
-    else:
-        future.set_exception(error)
 
 
 def describe(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -77,3 +78,15 @@ def test_a_loop_that_is_closed_is_no_failure():
     asyncio.run(leave())
     go_on.set()
     assert asyncio.run(threads.in_thread(lambda: "again")) == "again"
+
+
+def test_each_loop_gets_its_own_results():
+    async def squares():
+        for _ in range(20):
+            calls = [threads.in_thread(pow, base=n, exp=2) for n in range(30)]
+            assert await asyncio.gather(*calls) == [n * n for n in range(30)]
+        return threading.get_ident()
+
+    with ThreadPoolExecutor(4) as loops:
+        running = [loops.submit(asyncio.run, squares()) for _ in range(4)]
+        assert all(one.result(timeout=60) for one in running)
