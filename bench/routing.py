@@ -150,7 +150,7 @@ async def asked(known: Sequence[Fact], folder: Path) -> list[Trial]:
         asking = await Questioning.of(bot, "default")
         for one in known:
             await asking.ask(one.golden)
-        return asking.trials()[0]
+        return list(asking.trials()[0].values())
 
 
 def trials_of(count: int, seed: int) -> list[Trial]:

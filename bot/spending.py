@@ -49,11 +49,17 @@ class Bill:
 
 
 class Spending:
-    """Keeps the account of a bot."""
+    """Keeps the account of a bot.
+
+    Attributes:
+        exhausted: how often a limit of a day or a month was found used up, and the last time's
+            sentence: who measures must not go on.
+    """
 
     def __init__(self, database: Database, budget: Budget | None = None) -> None:
         self._database = database
         self._budget = budget or Budget()
+        self.exhausted = (0, "")
 
     @asynccontextmanager
     async def reserved(self, turn: Turn, generator: str, most: Usage) -> AsyncIterator[Bill]:
@@ -101,13 +107,17 @@ class Spending:
         if budget.answer is not None and cost > budget.answer:
             raise OverBudget("An answer to this might cost more than one answer may; ask for less.")
         if budget.person_day is not None and by_person + cost > budget.person_day:
-            raise OverBudget("Your budget for today is used up; ask again after midnight (UTC).")
+            raise self._used_up("Your budget for today is used up; ask again after midnight (UTC).")
         if budget.assistant_month is not None and by_assistant + cost > budget.assistant_month:
-            raise OverBudget(
+            raise self._used_up(
                 "This assistant's budget for the month is used up; it begins anew on the first."
             )
         if budget.month is not None and all_ + cost > budget.month:
-            raise OverBudget("The budget for the month is used up; it begins anew on the first.")
+            raise self._used_up("The budget for the month is used up; it begins anew on the first.")
+
+    def _used_up(self, sentence: str) -> OverBudget:
+        self.exhausted = (self.exhausted[0] + 1, sentence)
+        return OverBudget(sentence)
 
     async def _settle(self, reservation: int, usage: Usage) -> None:
         async with self._database.connection() as connection:

@@ -28,6 +28,7 @@ class Pinned:
     def __init__(self, bot: Bot, chosen: Sequence[Spec], revisions: Mapping[str, str]) -> None:
         self._bot = bot
         self._generators = {one.name: list(one.about["generators"]) for one in chosen}
+        self._exhausted = bot.spending.exhausted
         self.revisions = revisions
 
     @classmethod
@@ -40,8 +41,13 @@ class Pinned:
         """Make sure that a variant's answer is of what it was to be of; called when it is there.
 
         Raises:
-            EvaluationError: something else answers now.
+            EvaluationError: something else answers now, or a budget is used up.
         """
+        if (exhausted := self._bot.spending.exhausted) != self._exhausted:
+            raise EvaluationError(
+                f"{exhausted[1]} What evaluation {evaluation} has measured is kept; give the same "
+                "command again when there is money, and it goes on."
+            )
         names = self._generators[variant]
         now = await _revisions(self._bot, names)
         for name in names:

@@ -112,7 +112,10 @@ def _made(bot: Bot, name: str, base: str, assistant: Assistant) -> Spec:
 
 
 def _digests(tables: Mapping[str, Any]) -> dict[str, str]:
-    return {each: _digest(options.model_dump_json()) for each, options in tables.items()}
+    return {
+        each: "" if options is None else _digest(options.model_dump_json())
+        for each, options in tables.items()
+    }
 
 
 def _digest(text: str) -> str:
@@ -120,17 +123,22 @@ def _digest(text: str) -> str:
 
 
 def _wrapped(bot: Bot, kind: Kind, names: Sequence[str]) -> dict[str, Any]:
-    """The settings of components, and of those of their kind that they name to do their work."""
+    """The settings of components, and of those of their kind that they name to do their work.
+
+    None for one without a table: a plugin by its name.
+    """
     found: dict[str, Any] = {}
-    left = list(names)
+    left = [(name, True) for name in names]
     while left:
-        one = left.pop()
+        one, named = left.pop()
         options = bot._valid.options.get((kind, one))
-        if one in found or options is None:
+        if one in found or (options is None and not named):
             continue
         found[one] = options
-        for field in type(options).model_fields:
-            value = getattr(options, field)
+        for name, field in type(options).model_fields.items() if options is not None else ():
+            value = getattr(options, name)
+            extra = field.json_schema_extra
+            named = isinstance(extra, Mapping) and extra.get("component") == kind
             several = value if isinstance(value, list | tuple) else [value]
-            left += [each for each in several if isinstance(each, str)]
+            left += [(each, named) for each in several if isinstance(each, str)]
     return found

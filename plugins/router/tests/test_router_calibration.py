@@ -169,12 +169,17 @@ async def asked(world, small, large, lines=""):
         return questioning
 
 
+def read(questioning):
+    trials, unit = questioning.trials()
+    return list(trials.values()), unit
+
+
 async def test_both_answer_each_question_and_are_measured(world):
     world.shelf.passages = [passage(KEY, score=0.7)]
     spent = Delta(usage=Usage(input_tokens=10, output_tokens=5, cost=0.5))
     small, large = Scripted(*WEAK), Scripted(SURE, spent)
     questioning = await asked(world, small, large)
-    trials, unit = questioning.trials()
+    trials, unit = read(questioning)
     assert (len(small.prompts), len(large.prompts)) == (2, 2)
     assert unit == "cost"
     assert [one.large.quality for one in trials] == [1.0, 1.0]
@@ -183,7 +188,8 @@ async def test_both_answer_each_question_and_are_measured(world):
     assert [one.large.cost for one in trials] == [0.5, 0.5]
     assert trials[0].asked.score == 0.7
     assert trials[0].small.said.supported == 0.0
-    assert questioning.failures == 0
+    failures = questioning.failures()
+    assert not failures.search + failures.small + failures.large
 
 
 @pytest.mark.parametrize(
@@ -192,20 +198,21 @@ async def test_both_answer_each_question_and_are_measured(world):
 )
 async def test_costs_are_counted_in_what_is_known(world, spent, unit, cost):
     questioning = await asked(world, Scripted(SURE), Scripted(SURE, Delta(usage=spent)))
-    trials, told = questioning.trials()
+    trials, told = read(questioning)
     assert (told, trials[0].large.cost) == (unit, cost)
 
 
 async def test_where_the_large_one_fails_the_small_one_answers(world):
     questioning = await asked(world, Scripted(SURE), Scripted(GenerationError("503")))
-    trials, _ = questioning.trials()
-    assert questioning.failures == 2
+    trials, _ = read(questioning)
+    assert questioning.failures().large == {"cloud: GenerationError: 503": 2}
     assert trials[0].large == replace(trials[0].small, cost=1.0)
 
 
 async def test_a_small_one_that_fails_is_taken_over(world):
     questioning = await asked(world, Scripted(GenerationError("no")), Scripted(SURE))
-    trials, _ = questioning.trials()
+    trials, _ = read(questioning)
+    assert questioning.failures().small == {"edge: GenerationError: no": 2}
     assert trials[0].small.said.refused
     assert trials[0].small.quality == 0
 

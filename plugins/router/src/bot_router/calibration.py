@@ -146,7 +146,7 @@ def held_out(trials: Sequence[Trial], margin: float) -> tuple[float, float]:
             continue
         policy = chosen([_point(one, rest) for one in policies(rest)], margin).policy
         for trial in trials[fold::FOLDS]:
-            quality_, cost, _ = _taken(policy, trial)
+            quality_, cost, _ = taken(policy, trial)
             qualities.append(quality_)
             costs.append(cost)
     return sum(qualities) / len(qualities), sum(costs) / len(costs)
@@ -220,7 +220,7 @@ def _round(low: float, high: float) -> float:
 
 
 def _point(policy: Policy, trials: Sequence[Trial]) -> Point:
-    qualities, costs, waits = zip(*(_taken(policy, one) for one in trials), strict=True)
+    qualities, costs, waits = zip(*(taken(policy, one) for one in trials), strict=True)
     return Point(
         policy=policy,
         quality=bootstrap(qualities),
@@ -231,7 +231,7 @@ def _point(policy: Policy, trials: Sequence[Trial]) -> Point:
     )
 
 
-def _taken(policy: Policy, trial: Trial) -> tuple[float, float, float]:
+def taken(policy: Policy, trial: Trial) -> tuple[float, float, float]:
     """Quality, cost and milliseconds of one question; a takeover costs both answers."""
     if not policy.large(trial):
         return trial.small.quality, trial.small.cost, trial.small.milliseconds

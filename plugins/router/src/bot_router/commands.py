@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,11 @@ import click
 from bot.cli.session import Session, asynchronous
 
 if TYPE_CHECKING:
+    from bot import Bot
     from bot.evaluation.golden import Golden
     from bot_router.calibration import Point
     from bot_router.golden import Questioning
+    from bot_router.keeping import Calibration
 
 
 @click.group(epilog="Example: bot router calibrate --margin 0.02")
@@ -28,6 +29,7 @@ def router() -> None:
 @click.option("--questions", type=click.IntRange(2), metavar="N",
               help="At most so many golden questions, spread evenly.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Print every threshold, not the frontier alone.")
+@click.option("--new", is_flag=True, help="Do not go on with one that was stopped.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @asynchronous
 async def calibrate(
@@ -36,17 +38,18 @@ async def calibrate(
     margin: float,
     questions: int | None,
     every: bool,
+    new: bool,
     as_json: bool,
 ) -> int:
     """Choose a router's thresholds by the golden set.
 
-    Both generators answer every golden question once, which costs what it costs. Then each
-    threshold is tried on these answers: before the answer by the question's length, its language
-    and the best passage's score, after it by refusals, support and probability. Printed are the
-    frontier of quality against cost, and what to write into bot.toml for the cheapest way that is
-    good enough.
+    Both generators answer every golden question once, which costs what it costs; stopped, it goes
+    on where it was when it is called again. Then each threshold is tried on these answers: before
+    the answer by the question's length, its language and the best passage's score, after it by
+    refusals, support and probability. Printed are the frontier of quality against cost, and what
+    to write into bot.toml for the cheapest way that is good enough.
     """
-    from bot.errors import UsageError
+    from bot.errors import EvaluationError, UsageError
     from bot.evaluation import golden
     from bot_router import calibration
     from bot_router.golden import Questioning
@@ -58,11 +61,20 @@ async def calibrate(
             raise UsageError(
                 "Two golden questions at least are needed; add more: bot golden add --help"
             )
-        await _ask(asking, known[:: -(-len(known) // questions)] if questions else known)
-    trials, unit = asking.trials()
-    points = calibration.points(trials)
-    best = calibration.chosen(points, margin)
-    quality, cost = calibration.held_out(trials, margin)
+        known = known[:: -(-len(known) // questions)] if questions else known
+        kept = await _ask(bot, asking, known, fresh=new)
+        trials, unit = asking.trials()
+        _tell(asking, kept.notes)
+        if len(trials) < 2:
+            raise EvaluationError(
+                "The search failed for all questions but one at most; mend what is told above, and "
+                "give the same command again."
+            )
+        points = calibration.points(list(trials.values()))
+        best = calibration.chosen(points, margin)
+        ends = {one.policy.name: one for one in points if one.policy.kind == "one"}
+        await kept.finish({"chosen": best, **ends}, trials)
+    quality, cost = calibration.held_out(list(trials.values()), margin)
     held = {"quality": round(quality, 4), "cost": round(cost, 6)}
     if as_json:
         _print_json(asking, points, best, unit, held)
@@ -71,15 +83,37 @@ async def calibrate(
     return 0
 
 
-async def _ask(asking: Questioning, questions: Sequence[Golden]) -> None:
+async def _ask(
+    bot: Bot, asking: Questioning, questions: Sequence[Golden], *, fresh: bool
+) -> Calibration:
     """Ask all, with a bar on a terminal."""
-    if not sys.stderr.isatty():
-        for one in questions:
-            await asking.ask(one)
-        return
-    with click.progressbar(questions, label="Asking", file=sys.stderr) as bar:
-        for one in bar:
-            await asking.ask(one)
+    from bot.cli.eval import progress
+    from bot_router.golden import ask_all
+
+    def began(number: int, known: int) -> None:
+        if known:
+            told = f"{known} of {len(questions)} questions are answered."
+            click.echo(f"Going on with evaluation {number}: {told}", err=True)
+
+    with progress(len(questions), "Asking") as told:
+        return await ask_all(bot, asking, questions, fresh=fresh, began=began, told=told)
+
+
+def _tell(asking: Questioning, notes: Sequence[str]) -> None:
+    """Say what did not work, how often, and what was made of it."""
+    from bot.text import printable
+
+    failures = asking.failures()
+    told = list(notes)
+    for who, counted, meaning in (
+        ("The search failed, wholly or in part,", failures.search, ""),
+        ("The small one gave no answer", failures.small, ", which counts as a refusal"),
+        ("The large one gave no answer", failures.large, "; there the small one's answer counts"),
+    ):
+        told += [f"{who} for {count} of {len(asking.measured)} questions{meaning}: {reason}"
+                 for reason, count in counted.most_common()]  # fmt: skip
+    for line in told:
+        click.secho(f"Note: {printable(line)}", err=True, fg="yellow")
 
 
 def _worth(points: Sequence[Point], best: Point) -> list[Point]:
@@ -93,10 +127,6 @@ def _print(
     from bot.cli.output import print_rows
 
     print_rows([_row(one, unit, best) for one in points], as_json=False, empty="")
-    failed = asking.failures
-    if failed:
-        told = f"Note: the large one did not answer {failed} questions; the small one's counted."
-        click.secho(told, err=True, fg="yellow")
     cost = (
         f"asking the large one {held['cost']:.0%} of them"
         if unit == "questions"
@@ -150,10 +180,11 @@ def _print_json(
         }
         for one in points
     ]
+    failed = asking.failures()
     found = {
         "router": asking.name,
         "unit": unit,
-        "failures": asking.failures,
+        "failures": {"search": failed.search, "small": failed.small, "large": failed.large},
         "chosen": best.policy.name,
         "toml": _toml(asking.name, best),
         "held_out": held,

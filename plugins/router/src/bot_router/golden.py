@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot import Delta, Turn, dispatch, prompt
-from bot.errors import UsageError
-from bot.turn import EVERYONE, Prompt, Usage
+from bot import Turn, dispatch, prompt
+from bot.errors import BotError, EvaluationError, UsageError
+from bot.evaluation.engine import HOPELESS
+from bot.indexing import versions
+from bot.turn import EVERYONE, Passage, Prompt, Usage
 from bot_router import calibration, signals
 from bot_router.asking import Failed, Leg
 from bot_router.calibration import Answered, Trial
 from bot_router.generator import Router
+from bot_router.keeping import Calibration, Measured, Part
 
 if TYPE_CHECKING:
     from bot import Bot
+    from bot.document import IndexVersion
     from bot.evaluation.golden import Golden
 
 Unit = str
 """What costs are counted in: `cost` in money, `tokens`, or `questions` of the large one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """What did not work, by its reason, each with how many questions it happened to.
+
+    Attributes:
+        search: questions that were not measured, or with less than could be found.
+        small: counted as refusals.
+        large: of which the small one's answer counts, as in a turn.
+    """
+
+    search: Counter[str]
+    small: Counter[str]
+    large: Counter[str]
 
 
 class Questioning:
@@ -29,19 +49,22 @@ class Questioning:
 
     Args:
         name: the router's table in bot.toml.
+        index: the version that is searched to the end, whichever is promoted meanwhile.
 
     Attributes:
-        failures: questions that the large one did not answer; the small one's answer counts.
+        measured: what came of each question so far, by its id.
     """
 
-    def __init__(self, bot: Bot, router: Router, name: str, assistant: str) -> None:
+    def __init__(
+        self, bot: Bot, router: Router, name: str, assistant: str, index: IndexVersion | None
+    ) -> None:
         self._bot = bot
-        self._router = router
-        self._name = name
-        self._assistant = assistant
-        self._spent: list[tuple[Usage | None, Usage | None]] = []
-        self._trials: list[Trial] = []
-        self.failures = 0
+        self.assistant = assistant
+        self.router = router
+        self.name = name
+        self.index = index
+        self.measured: dict[int, Measured] = {}
+        self._silent = 0  # questions in a row, from the first on, without the large one's answer
 
     @classmethod
     async def of(cls, bot: Bot, assistant: str) -> Questioning:
@@ -57,65 +80,100 @@ class Questioning:
                 f"The assistant {assistant!r} answers with {name!r}, which is no router; give it "
                 'one with type = "router" in bot.toml, or name another with --assistant.'
             )
-        return cls(bot, made, name, assistant)
+        return cls(bot, made, name, assistant, await versions.live(bot.database))
 
-    @property
-    def name(self) -> str:
-        return self._name
+    async def ask(self, one: Golden) -> Measured:
+        """Let both answer a question; a small one that fails counts as one that refuses.
 
-    async def ask(self, one: Golden) -> None:
-        """Let both answer a question; a small one that fails counts as one that refuses."""
-        askers = frozenset(self._bot.settings.assistants[self._assistant].askers)
+        Raises:
+            EvaluationError: the large one has answered none of the first questions.
+        """
+        try:
+            turn, passages, problem = await self._found(one)
+        except BotError as error:  # none of the retrievers could be asked
+            self.measured[one.id] = Measured(problem=str(error))
+            return self.measured[one.id]
+        limit = await self.router.bot_context_limit()
+        asked = await prompt.build(turn, passages, limit, self.router.bot_count_tokens)
+        small, large = [await self._part(turn, asked, one, leg) for leg in self.router.legs()]
+        if self._silent >= 0:
+            self._silent = self._silent + 1 if large.problem and not large.declined else -1
+        if self._silent >= HOPELESS:
+            raise EvaluationError(
+                f"The large generator answered none of the first {HOPELESS} questions: "
+                f"{large.problem}. Mend that; the same command then asks them again."
+            )
+        made = Measured(asked=signals.Asked.of(asked), small=small, large=large, problem=problem)
+        self.measured[one.id] = made
+        return made
+
+    def trials(self) -> tuple[dict[int, Trial], Unit]:
+        """What came of it by question, with costs in the best unit that is known.
+
+        Questions whose search failed are not among them.
+        """
+        told = [
+            part.usage
+            for one in self.measured.values()
+            for part in (one.small, one.large)
+            if part is not None and part.usage is not None
+        ]
+        unit = "cost" if any(one.cost for one in told) else "tokens" if told else "questions"
+
+        def priced(part: Part, usage: Usage | None, *, large: bool) -> Answered:
+            if unit == "questions":
+                cost = float(large)
+            elif usage is None:
+                cost = 0.0
+            else:
+                cost = usage.cost if unit == "cost" else usage.input_tokens + usage.output_tokens
+            return replace(part.answered, cost=cost)
+
+        made = {}
+        for id_, one in self.measured.items():
+            if one.asked is None or one.small is None or one.large is None:
+                continue
+            small = priced(one.small, one.small.usage, large=False)
+            # Where the large one does not answer, the small one's answer is that of the turn.
+            large = (
+                priced(one.small, None, large=True)
+                if one.large.problem
+                else priced(one.large, one.large.usage, large=True)
+            )
+            made[id_] = Trial(asked=one.asked, small=small, large=large)
+        return made, unit
+
+    def failures(self) -> Failures:
+        """Count what did not work."""
+        found = self.measured.values()
+        return Failures(
+            search=Counter(one.problem for one in found if one.problem),
+            small=Counter(one.small.problem for one in found if one.small and one.small.problem),
+            large=Counter(one.large.problem for one in found if one.large and one.large.problem),
+        )
+
+    async def _found(self, one: Golden) -> tuple[Turn, Sequence[Passage], str]:
+        """Search as for those who may read the question; what did not work of it."""
+        askers = frozenset(self._bot.settings.assistants[self.assistant].askers)
         may = EVERYONE in askers or one.readers & askers
         passages, run = await self._bot.search(
             one.question,
-            k=self._bot.assistant(self._assistant).k,
-            assistant=self._assistant,
+            k=self._bot.assistant(self.assistant).k,
+            assistant=self.assistant,
             principals=one.readers if may else one.readers | askers,
+            index=self.index,
         )
-        limit = await self._router.bot_context_limit()
-        asked = await prompt.build(run.turn, passages, limit, self._router.bot_count_tokens)
-        small_leg, large_leg = self._router.legs()
-        small, its = await self._answered(run.turn, asked, one, small_leg)
-        large, theirs = await self._answered(run.turn, asked, one, large_leg)
-        if not large_leg.text.strip():  # as it would be in a turn
-            self.failures += 1
-            large, theirs = small, None
-        self._spent.append((its, theirs))
-        self._trials.append(Trial(asked=signals.Asked.of(asked), small=small, large=large))
+        return run.turn, passages, " ".join(run.notices)
 
-    def trials(self) -> tuple[list[Trial], Unit]:
-        """What came of it, with costs in the best unit that is known."""
-        told = [usage for pair in self._spent for usage in pair if usage is not None]
-        unit = "cost" if any(one.cost for one in told) else "tokens" if told else "questions"
-
-        def cost(usage: Usage | None, *, large: bool) -> float:
-            if unit == "questions":
-                return float(large)
-            if usage is None:
-                return 0.0
-            return usage.cost if unit == "cost" else usage.input_tokens + usage.output_tokens
-
-        return [
-            replace(
-                trial,
-                small=replace(trial.small, cost=cost(its, large=False)),
-                large=replace(trial.large, cost=cost(theirs, large=True)),
-            )
-            for trial, (its, theirs) in zip(self._trials, self._spent, strict=True)
-        ], unit
-
-    async def _answered(
-        self, turn: Turn, asked: Prompt, one: Golden, leg: Leg
-    ) -> tuple[Answered, Usage | None]:
-        begun, usage = time.perf_counter(), None
+    async def _part(self, turn: Turn, asked: Prompt, one: Golden, leg: Leg) -> Part:
+        begun, usage, problem, declined = time.perf_counter(), None, "", False
         try:
-            async with aclosing(self._deltas(leg, turn, asked)) as deltas:
+            async with aclosing(leg.deltas(self.router.ask, turn, asked)) as deltas:
                 async for delta in deltas:
                     usage = delta.usage or usage
             text = leg.text
-        except Failed:
-            text = ""
+        except Failed as failed:
+            text, problem, declined = "", str(failed), failed.cause in ("withheld", "limit")
         took = (time.perf_counter() - begun) * 1000
         said = await dispatch.in_thread(
             signals.judged,
@@ -131,7 +189,39 @@ class Questioning:
             for place in (asked.passages[number - 1].id, asked.passages[number - 1].uri)
         ]
         good = calibration.quality("" if said.refused else text, cited, one.answer, one.sources)
-        return Answered(quality=good, cost=0.0, milliseconds=took, said=said), usage
+        answered = Answered(quality=good, cost=0.0, milliseconds=took, said=said)
+        return Part(answered=answered, usage=usage, problem=problem, declined=declined)
 
-    def _deltas(self, leg: Leg, turn: Turn, asked: Prompt) -> AsyncGenerator[Delta]:
-        return leg.deltas(self._router.ask, turn, asked)
+
+async def ask_all(
+    bot: Bot,
+    asking: Questioning,
+    questions: Sequence[Golden],
+    *,
+    fresh: bool = False,
+    began: Callable[[int, int], None] = lambda evaluation, known: None,
+    told: Callable[[int], None] = lambda done: None,
+) -> Calibration:
+    """Ask what is not known from a run that was stopped, and keep each answer at once.
+
+    Args:
+        fresh: ask all anew.
+        began: told the evaluation's number, and how many questions are known.
+        told: how many questions are done.
+
+    Raises:
+        EvaluationError: the large one has answered none of the first questions, something else
+            than at the beginning has answered, or a budget is used up.
+    """
+    kept = await Calibration.begin(
+        bot, asking.name, asking.router.settings, asking.assistant, questions, asking.index,
+        fresh=fresh,
+    )  # fmt: skip
+    began(kept.number, len(kept.known))
+    for place, one in enumerate(questions, 1):
+        if one.id in kept.known:
+            asking.measured[one.id] = kept.known[one.id]
+        else:
+            await kept.keep(one, await asking.ask(one))
+        told(place)
+    return kept
