@@ -155,7 +155,7 @@ async def test_a_search_that_fails_is_told_and_its_question_left_out(world):
 async def test_a_large_one_that_never_answers_is_given_up(world):
     large = Acting(GenerationError("no such host"))
     async with opened(world, Acting(SURE), large) as bot:
-        with pytest.raises(EvaluationError, match="none of the first 3 .*no such"):
+        with pytest.raises(EvaluationError, match=r"none of the first 3 .*no such"):
             await ask(bot)
     assert len(large.prompts) == 3
 
