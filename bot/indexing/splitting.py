@@ -254,7 +254,9 @@ def _fitting(
 
 def _long_lines(text: str, start: int, end: int) -> Iterator[int]:
     """Yield where lines begin in a text whose lines are paragraphs, but for those below a title."""
-    lines = list(_LINE.finditer(text, start, end))
+    # What follows the last one ends no line: the pattern would look through it from each character.
+    last = max(text.rfind("\n", start, end), text.rfind("\r", start, end))
+    lines = list(_LINE.finditer(text, start, last + 1))
     if not any(line.end() - line.start() > WRAPPED for line in lines):
         return
     for line in lines:
