@@ -176,7 +176,6 @@ def _translate(error: psycopg.Error) -> DatabaseError:
 
 
 def _unreachable(said: str) -> DatabaseError:
-    first, *rest = said.splitlines()
     if "assword authentication failed" in said or "no password supplied" in said:
         return DatabaseUnavailable(
             "The database refused the password; check the user and the password that "
@@ -184,7 +183,7 @@ def _unreachable(said: str) -> DatabaseError:
         )
     if "does not exist" in said:
         return DatabaseUnavailable(f"{_tail(said)}; create it, or check `database_url`.")
-    del rest
+    first = said.partition("\n")[0]
     return DatabaseUnavailable(
         f"The database cannot be reached ({first}); check that it runs and that `database_url` "
         "is right."

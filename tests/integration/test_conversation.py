@@ -657,12 +657,22 @@ async def test_what_is_recorded_twice_stands_once(talk, database, rows):
     assert await rows("select count(*) from citation where turn_id = %s", (run.id,)) == [(1,)]
 
 
+@pytest.fixture
+async def impatient(conninfo):
+    """A database that is not waited for long."""
+    database = Database(conninfo, timeout=1)
+    await database.open()
+    yield database
+    await database.close()
+
+
 async def test_a_database_that_dies_on_the_way_still_gives_the_answer(
-    room, database, server, monkeypatch
+    impatient, server, monkeypatch
 ):
     """Every connection is cut and no new one let in, between the search and the answer."""
     monkeypatch.setattr(conversation, "RECORDING", 0.5)
-    name = psycopg.conninfo.conninfo_to_dict(database.conninfo)["dbname"]
+    room = Room(impatient)
+    name = psycopg.conninfo.conninfo_to_dict(impatient.conninfo)["dbname"]
 
     class Cutting(toys.Speaker):
         @hookimpl
@@ -704,7 +714,7 @@ async def test_a_database_that_was_away_for_long_is_reached_soon_after(server, c
         with pytest.raises(DatabaseUnavailable):
             async with database.connection():
                 pass
-        await asyncio.sleep(12)  # doubled pauses of 1, 2, 4, 8, 16 seconds would be in their last
+        await asyncio.sleep(3)  # doubled pauses of 1, 2, 4, 8 seconds would be in their last
         connection.execute(f"alter database {name} allow_connections true")
     async with database.connection() as lent:
         assert await (await lent.execute("select 1")).fetchone() == (1,)

@@ -152,24 +152,31 @@ async def test_a_wiki_that_asks_to_wait_is_waited_for(make, wiki):
     assert wiki.at[1] - wiki.at[0] >= 0.19
 
 
+def busy(pause, status=503):
+    return web.Response(status=status, headers={"Retry-After": pause})
+
+
 @pytest.mark.parametrize(
-    "answers",
+    ("answers", "said"),
     [
-        [web.Response(status=429, headers={"Retry-After": "600"})],
-        [web.Response(status=429, headers={"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"})],
-        [web.Response(status=503, headers={"Retry-After": "0"})] * 2,
-        [web.Response(status=500)],
-        [web.Response(text="<html>")],
-        [web.json_response([1])],
-        [web.json_response({"query": {"pages": [{"title": "x"}]}})],
-        [web.json_response({"query": 3})],
+        ([busy("600", 429)], "answered 429"),
+        ([busy("Wed, 21 Oct 2099 07:28:00 GMT")], "answered 503"),
+        ([busy("0"), busy("0")], "answered 503"),
+        ([web.Response(status=500)], "answered 500"),
+        ([web.Response(text="<html>")], "does not answer as a wiki"),
+        ([web.json_response([1])], "does not answer as a wiki"),
+        (
+            [web.json_response({"query": {"pages": [{"title": "x"}]}})],
+            "does not answer as a wiki",
+        ),
+        ([web.json_response({"query": 3})], "does not answer as a wiki"),
     ],
 )
-async def test_a_wiki_in_trouble_is_named(make, wiki, answers):
+async def test_a_wiki_in_trouble_is_named(make, wiki, answers, said):
     wiki.answers = answers
-    retriever = make()
-    with pytest.raises(SourceError, match=r"127\.0\.0\.1"):
-        await retriever.bot_retrieve(turn("printer"))
+    with pytest.raises(SourceError, match=rf"127\.0\.0\.1 {said}"):
+        await make().bot_retrieve(turn("printer"))
+    assert not wiki.answers
 
 
 async def test_a_wiki_that_is_away_is_named(make):
