@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bot import Passage
-from bot_extractive.terms import PROCEDURE, Terms, wanted
+from bot.text import CJK
+from bot_extractive.terms import PROCEDURE, Terms, characters, wanted
 from bot_extractive.units import Unit, units
 
 # Fitted on half of the questions of XQuAD (English); docs/decisions/extractive-answers.md.
@@ -22,6 +23,7 @@ _CODE = 0.3  # more for code when the way to do something is asked for, else les
 _RANK = 0.3  # times 1/rank of the passage
 _LINKS = 0.3  # less for hardly more than links
 _CARRIED = 0.5  # a word that only the rewritten query has
+_ALONE = 0.3  # of a CJK character's weight, where none of its neighbours stands beside it
 _NAMES = 1.5  # a name or number in the question
 _WEAK = 0.3  # a word that questions are made of
 
@@ -95,8 +97,10 @@ def rank(
         glossary: phrases that mean the same, the one that the question has first.
     """
     terms = Terms()
-    candidates = _candidates(question, passages, terms, glossary)
-    weights = _weights(question, queries, candidates, terms)
+    queries = [question, *queries]
+    understood = _Understood(queries, terms, glossary)
+    candidates = _candidates(question, passages, understood)
+    weights = _weights(queries, candidates, understood)
     _score(question, candidates, weights)
     best = sorted(
         (
@@ -106,13 +110,12 @@ def rank(
         ),
         key=lambda candidate: -candidate.score,
     )
-    return Ranking(candidates, best, weights, frozenset(terms(question)), terms, wanted(question))
+    return Ranking(candidates, best, weights, understood(question), terms, wanted(question))
 
 
 def _candidates(
-    question: str, passages: Sequence[Passage], terms: Terms, glossary: Sequence[Sequence[str]]
+    question: str, passages: Sequence[Passage], understood: _Understood
 ) -> list[Candidate]:
-    understood = _Understood(question, terms, glossary)
     found: list[Candidate] = []
     for number, passage in enumerate(passages):
         title = understood(f"{passage.title} {passage.location}")
@@ -139,16 +142,21 @@ def _candidates(
 class _Understood:
     """Take terms from a text, and those of the question for which the text has other words."""
 
-    def __init__(self, question: str, terms: Terms, glossary: Sequence[Sequence[str]]) -> None:
-        self._terms = terms
+    def __init__(
+        self, queries: Sequence[str], terms: Terms, glossary: Sequence[Sequence[str]]
+    ) -> None:
+        self.terms = terms
         self._meant = [[frozenset(terms(phrase)) for phrase in group] for group in glossary]
-        asked = terms(question)
+        asked = terms(queries[0])
         # "roll back" is "rollback", and the other way round.
         self._joined = {a + b: {a, b} for a, b in pairwise(asked) if a.isascii() and b.isascii()}
         self._asked = frozenset(asked)
+        self._characters = {
+            name: pairs for query in queries for name, pairs in characters(query).items()
+        }
 
     def __call__(self, text: str) -> frozenset[str]:
-        said = self._terms(text)
+        said = self.terms(text)
         found = set(said)
         for a, b in pairwise(said):
             if a + b in self._asked:
@@ -158,25 +166,43 @@ class _Understood:
         for asked, *others in self._meant:
             if any(other and other <= found for other in others):
                 found |= asked
+        if self._characters:
+            held = {name for name, pairs in self._characters.items() if pairs & found}
+            found |= {one for term in said if CJK.match(term) for one in term} | held
         return frozenset(found)
 
 
 def _weights(
-    question: str, queries: Iterable[str], candidates: Sequence[Candidate], terms: Terms
+    queries: Sequence[str], candidates: Sequence[Candidate], understood: _Understood
 ) -> dict[str, float]:
-    """Weigh the question's terms by their rarity among the units; the weights sum to 1."""
+    """Weigh the question's terms by their rarity among the units; the weights sum to 1.
+
+    Of Chinese, Japanese and Korean a character counts, most of it where it stands beside one of
+    its neighbours in the question: a bigram across two words is found nowhere, and says nothing.
+    """
+    terms = understood.terms
     count = len(candidates)
     found = Counter(term for candidate in candidates for term in candidate.terms)
-    names = frozenset(terms(" ".join(_NAMED.findall(question))))
+    names = frozenset(terms(" ".join(_NAMED.findall(queries[0]))))
 
-    def weight(term: str) -> float:
-        rarity = math.log(1 + (count - found[term] + 0.5) / (found[term] + 0.5))
-        return rarity * (_WEAK if term in terms.weak else 1) * (_NAMES if term in names else 1)
+    def rarity(term: str) -> float:
+        return math.log(1 + (count - found[term] + 0.5) / (found[term] + 0.5))
 
-    weights = {term: weight(term) for term in terms(question)}
-    for query in queries:
+    def counts(query: str, share: float) -> Iterable[tuple[str, float]]:
+        for name, pairs in characters(query).items():
+            value = share * rarity(name[1])
+            yield name[1], _ALONE * value
+            if pairs:
+                yield name, (1 - _ALONE) * value
         for term in terms(query):
-            weights.setdefault(term, _CARRIED * weight(term))
+            weak, named = term in terms.weak, term in names
+            value = share * rarity(term) * (_WEAK if weak else 1) * (_NAMES if named else 1)
+            yield term, 0 if CJK.match(term) else value
+
+    weights: dict[str, float] = {}
+    for place, query in enumerate(queries):
+        for term, value in counts(query, _CARRIED if place else 1):
+            weights.setdefault(term, value)
     total = sum(weights.values()) or 1.0
     return {term: value / total for term, value in weights.items()}
 

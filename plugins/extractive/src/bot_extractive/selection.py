@@ -12,7 +12,7 @@ from bot import Passage
 from bot.phrases import language
 from bot.text import CJK
 from bot_extractive.ranking import Candidate, Ranking, rank
-from bot_extractive.terms import NAME, PROCEDURE
+from bot_extractive.terms import NAME, PROCEDURE, characters
 from bot_extractive.trimming import length, trimmed
 from bot_extractive.units import Unit
 
@@ -27,13 +27,13 @@ _ALIKE = 0.8  # of a unit's terms, which another quote has already
 _BESIDE = 3  # units after a sentence among which its command is looked for
 _LIST = 12  # items, rows or steps that are quoted whole
 _UNHEARD = 0.1  # less when a name is asked for that stands nowhere
-_LEXICAL = 3.9  # the retriever's score by words, where nothing is known by meaning
+_LEXICAL = 3.1  # the retriever's score by words, where nothing is known by meaning
+_LONG, _DOZEN = 0.18, 13  # more for a question of many characters: chance finds those of few
 BLIND = 0.15  # trust below which vectors are not asked for
-# Without vectors and scores the words alone decide; of what CJK questions ask, less is found
-# literally: bigrams reach across word boundaries.
-_WORDS_ALONE, _CJK_WORDS_ALONE = 1.15, 1.6
+_WORDS_ALONE = 1.3  # times what words say of English, without vectors and scores
 
 
+_WORD = re.compile(r"[A-Za-z0-9]+")
 _INLINE = re.compile(r"`[^`\n]+ [^`\n]+`")  # a command in a sentence
 
 
@@ -152,10 +152,11 @@ def _meant(
         if {"lexical", "known"} <= passage.evidence.keys()
     ]
     wide = CJK.search(question) is not None
+    asked = len(characters(question)) + 2 * len(_WORD.findall(question))
     if found and wide:
-        instead = _LEXICAL * max(found)
+        instead = _LEXICAL * max(found) + _LONG * math.log((1 + asked) / _DOZEN)
     else:
-        instead = (2 * (_CJK_WORDS_ALONE if wide else _WORDS_ALONE) - 1) * words
+        instead = words if wide else _WORDS_ALONE * words
     return meant + (1 - trusted) * instead
 
 

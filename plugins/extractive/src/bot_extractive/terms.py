@@ -54,6 +54,22 @@ class Terms:
         return [*self._stem(words), *bigrams]
 
 
+def characters(text: str) -> dict[str, frozenset[str]]:
+    """Return the characters of Chinese, Japanese and Korean, each with its bigrams.
+
+    A character is named by itself between its neighbours, or spaces: "東京都" has " 東京", "東京都"
+    and "京都 ".
+    """
+    found: dict[str, frozenset[str]] = {}
+    for token in _TOKEN.findall(text.lower()):
+        for part in _CJK_FILLER.split(token) if _WIDE.match(token) else ():
+            padded = f" {part} "
+            for at in range(len(part)):
+                name = padded[at : at + 3]
+                found[name] = frozenset(pair for pair in (name[:2], name[1:]) if " " not in pair)
+    return found
+
+
 def _bigrams(run: str) -> Iterable[str]:
     for part in _CJK_FILLER.split(run):
         if len(part) == 1:
