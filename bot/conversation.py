@@ -141,12 +141,6 @@ class Run:
         if text := self._said.end():
             yield TextDelta(text)
 
-    async def _answer(self) -> AsyncGenerator[Event]:
-        passages = await self.passages()
-        async with aclosing(self._generate(passages)) as events:
-            async for event in events:
-                yield event
-
     async def passages(self) -> list[Passage]:
         """Search and rank: the first three steps, alone what `bot search` shows.
 
@@ -181,8 +175,9 @@ class Run:
         words = glossary.mentioned(self.turn.assistant.glossary, " ".join(own))
         return replace(self.turn, queries=own, weighted=weighted, glossary=words)
 
-    async def _generate(self, passages: Sequence[Passage]) -> AsyncGenerator[Event]:
-        assistant = self.turn.assistant
+    async def _answer(self) -> AsyncGenerator[Event]:
+        """Search, and say what the generator makes of it."""
+        passages, assistant = await self.passages(), self.turn.assistant
         if not passages and assistant.retrievers and assistant.without_sources == "refuse":
             self._refused = True
             said = refusal(self.turn.question, sorted(self.turn.sources))

@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import inspect
 import logging
+from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -107,8 +108,10 @@ def implementations(
         only: names of plugins to keep; None keeps all.
     """
     caller: pluggy.HookCaller = getattr(manager.hook, hook)
+    if not (given := caller.get_hookimpls()):  # most hooks, on the way of every turn
+        return []
     # pluggy keeps them for calling from the end, so what is to be first stands last.
-    ordered = sorted(caller.get_hookimpls(), key=lambda impl: impl.trylast - impl.tryfirst)
+    ordered = sorted(given, key=lambda impl: impl.trylast - impl.tryfirst)
     quarantine: Quarantine | None = getattr(manager, "quarantine", None)
     found = [
         Implementation(impl.plugin_name, hook, impl.function, impl.argnames, quarantine)
@@ -191,12 +194,13 @@ async def stream(
             if item is not None:
                 yield item
         return
-    read: asyncio.Queue[Any] = asyncio.Queue(AHEAD)
+    read = _Ahead()
     reader = asyncio.ensure_future(_read(items, read))
     try:
         while True:
-            # A coroutine less for what has been read already, which is most.
-            item = read.get_nowait() if read.qsize() else await _next(one, read, timeout)
+            if not read.items:
+                await _arrival(one, read, timeout)
+            item = read.take()
             if item is _END:
                 return
             if isinstance(item, _Raised):
@@ -311,7 +315,32 @@ class _Raised:
     error: BaseException
 
 
-async def _read(items: AsyncIterable[Any], read: asyncio.Queue[Any]) -> None:
+class _Ahead:
+    """What was read ahead: `asyncio.Queue` takes several times as long an item."""
+
+    def __init__(self) -> None:
+        self.items: deque[Any] = deque()
+        self.arrived = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def put(self, item: Any) -> None:
+        """Add an item; while there are enough of them, wait."""
+        self.items.append(item)
+        self.arrived.set()
+        while len(self.items) >= AHEAD:
+            self._room.clear()
+            await self._room.wait()
+
+    def take(self) -> Any:
+        """Take the first item; there must be one."""
+        self._room.set()
+        item = self.items.popleft()
+        if not self.items:
+            self.arrived.clear()
+        return item
+
+
+async def _read(items: AsyncIterable[Any], read: _Ahead) -> None:
     end: Any = _END
     task = asyncio.current_task()
     try:
@@ -319,10 +348,7 @@ async def _read(items: AsyncIterable[Any], read: asyncio.Queue[Any]) -> None:
             async for item in items:
                 if task is not None and task.cancelling():
                     return  # the iterator has swallowed it, as asyncio.wait_for may before 3.12
-                if read.full():
-                    await read.put(item)
-                else:
-                    read.put_nowait(item)
+                await read.put(item)
         finally:
             if (close := getattr(items, "aclose", None)) is not None:
                 await close()
@@ -333,10 +359,10 @@ async def _read(items: AsyncIterable[Any], read: asyncio.Queue[Any]) -> None:
     await read.put(end)
 
 
-async def _next(one: Implementation, read: asyncio.Queue[Any], timeout: float | None) -> Any:
+async def _arrival(one: Implementation, read: _Ahead, timeout: float | None) -> None:
     try:
         async with asyncio.timeout(timeout):
-            return await read.get()
+            await read.arrived.wait()
     except TimeoutError:
         raise one.failed(f"gave nothing for {timeout:g} s") from None
 
