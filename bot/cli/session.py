@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 import os
@@ -138,8 +137,15 @@ def asynchronous(
     @click.pass_obj
     @functools.wraps(function)
     def run(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        code = guarded(session, lambda: asyncio.run(function(session, *args, **kwargs)))
-        if code:
+        import asyncio  # half of what `bot --version` would take
+
+        def work() -> int | None:
+            try:
+                return asyncio.run(function(session, *args, **kwargs))
+            except asyncio.CancelledError:
+                raise KeyboardInterrupt from None
+
+        if code := guarded(session, work):
             raise click.exceptions.Exit(code)
 
     return run
@@ -152,7 +158,7 @@ def guarded(session: Session, work: Callable[[], int | None]) -> int:
 
     try:
         return work() or 0
-    except (KeyboardInterrupt, asyncio.CancelledError, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort):
         click.echo("Stopped.", err=True)
         return 130
     except (BrokenPipeError, click.ClickException, click.exceptions.Exit):
