@@ -22,6 +22,7 @@ from bot.errors import SourceError
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")  # all of IPv6 that is handed out for the public Internet
 
 
 class AddressRefused(SourceError):
@@ -93,6 +94,8 @@ def public(address: str) -> bool:
             inner = IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return public(str(inner))
+        if ip not in _UNICAST:  # ::127.0.0.1 and fec0::1 count as global in Python
+            return False
     return ip.is_global and not ip.is_multicast
 
 

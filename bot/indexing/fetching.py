@@ -20,7 +20,8 @@ AGENT = "domainbot"
 
 _REDIRECTS = 5
 _TRIES = 3
-_SECONDS = 30.0  # for one request
+_SECONDS = 30.0  # until a server says something more
+_WHOLE = 120.0  # seconds for one page, however slowly it comes
 _AGAIN = (429, 500, 502, 503, 504)
 _LONGEST = 30.0  # seconds that a server may make us wait between two requests
 _ROBOTS_BYTES = 512_000  # RFC 9309 asks for at least 500 KiB
@@ -56,6 +57,7 @@ class Fetcher:
         allow_private: hosts that may have private addresses.
         delay: seconds between two requests to one host; a robots.txt may ask for more.
         patience: seconds before a request is tried again, doubled each time.
+        whole: seconds for one page, however slowly it comes.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Fetcher:
         delay: float,
         resolve: Resolve | None = None,
         patience: float = 1.0,
+        whole: float = _WHOLE,
     ) -> None:
         self._client = httpx2.AsyncClient(
             transport=GuardedTransport(allow_private, resolve),
@@ -73,6 +76,7 @@ class Fetcher:
         )
         self._delay = delay
         self._patience = patience
+        self._whole = whole
         self._next: dict[str, float] = {}
         self._robots: dict[str, Protego] = {}
         self._turn = asyncio.Lock()
@@ -152,7 +156,7 @@ class Fetcher:
     async def _send(self, url: str, limit: int, headers: Mapping[str, str]) -> Response:
         try:
             async with (
-                asyncio.timeout(_SECONDS * 4),
+                asyncio.timeout(self._whole) as whole,
                 self._client.stream("GET", url, headers=dict(headers)) as response,
             ):
                 body = bytearray()
@@ -167,6 +171,13 @@ class Fetcher:
                 return Response(url, response.status_code, dict(response.headers), bytes(body))
         except (httpx2.InvalidURL, httpx2.DecodingError) as error:
             raise DocumentError(f"It cannot be fetched: {error}.") from error
+        except TimeoutError as error:
+            if not whole.expired():
+                raise
+            # It would take as long again, so it is not tried again.
+            raise Unreachable(
+                f"{url} takes longer than {self._whole:g} s; what is indexed of it stays."
+            ) from error
 
 
 def _redirected(response: Response) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -9,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from bot.dispatch import in_thread
@@ -183,6 +184,21 @@ async def ahead(items: Iterator[T]) -> AsyncIterator[T]:
             raise error
 
 
+def opened(path: Path) -> BinaryIO:
+    """Open a regular file to read it; a pipe or a device would hold up its reader for ever.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        folder = "it is a directory" if stat.S_ISDIR(mode) else ""
+        raise OSError(errno.EINVAL, folder or "it is no regular file")
+    return os.fdopen(descriptor, "rb")
+
+
 def joined(url: str, key: str) -> str:
     """Write a document's link: the source's address and the key, quoted."""
     if not url:
@@ -213,7 +229,7 @@ def _read(
     try:
         if inside and not _inside(inside, path):
             raise DocumentError("It has become a link that leads out of the folder.")
-        with path.open("rb") as file:
+        with opened(path) as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise DocumentError(f"It cannot be read: {reason(error)}.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from bot.document import Document, Found, Skipped, Source
 from bot.errors import DocumentError, SourceError
 from bot.hookspecs import hookimpl
 from bot.indexing.builtin import JsonlSettings
-from bot.indexing.files import absolute, ahead, joined, reason
+from bot.indexing.files import absolute, ahead, joined, opened, reason
 from bot.indexing.formats import EXTRACTION
 from bot.indexing.formats.storing import storable_json, storable_key
 from bot.settings.principals import principal
@@ -55,8 +56,8 @@ class JsonlLoader:
     def _lines(self) -> Iterator[Found | Skipped]:
         path = absolute(self._settings.path)
         try:
-            with path.open("rb") as file:
-                for number, offset, line in _split(file, self._settings.max_line_bytes):
+            with opened(path) as file:
+                for number, offset, line in split(file, self._settings.max_line_bytes):
                     yield from self._line(path, number, offset, line)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {reason(error)}.") from error
@@ -117,10 +118,15 @@ def parse(line: bytes) -> Document:
     )
 
 
-def _split(file: BinaryIO, limit: int) -> Iterator[tuple[int, int, bytes]]:
-    """Yield lines with their number and offset; of one that is too long only its beginning."""
+def split(file: BinaryIO, limit: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield lines with their number and offset; of one that is too long only its beginning.
+
+    What is written behind the file's end meanwhile is for the next sync: a file that grows as fast
+    as it is read has no end.
+    """
     number = offset = 0
-    while part := file.readline(limit + 2):
+    size = os.fstat(file.fileno()).st_size
+    while offset < size and (part := file.readline(limit + 2)):
         number += 1
         bom = len(_BOM) if number == 1 and part.startswith(_BOM) else 0
         yield number, offset + bom, part[bom:].rstrip(b"\r\n")
@@ -132,7 +138,7 @@ def _split(file: BinaryIO, limit: int) -> Iterator[tuple[int, int, bytes]]:
 
 def _read(path: Path, offset: int, length: int, fingerprint: str, uri: str) -> Document:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             file.seek(offset)
             line = file.read(length)
         if _fingerprint(line, uri) == fingerprint:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
-from xml.etree import ElementTree
+from xml.parsers import expat
 
 from bot.dispatch import in_thread
 from bot.document import Document, Found, Skipped, Source
@@ -30,6 +30,7 @@ from bot.indexing.sandbox import read_bytes
 from bot.indexing.urls import web_address
 
 _SITEMAP_BYTES = 50 << 20  # sitemaps.org allows so much, unpacked
+_DEEPEST = 20  # elements within each other in a sitemap
 _DOWN = 5  # pages in a row that cannot be fetched: then the site is down
 _KEPT = 64 << 20  # bytes of packed bodies that wait to be read; others are fetched again
 
@@ -258,15 +259,61 @@ def sitemap_entries(url: str, body: bytes) -> tuple[bool, list[str]]:
     if not body.lstrip().startswith((b"<", b"\xef\xbb\xbf")):
         lines = body.decode("utf-8", "replace").split()
         return False, [address for line in lines if (address := _address(line))]
+    locations = _Locations()
     try:
-        # Expat refuses entities that multiply, and the parser fetches nothing.
-        root = ElementTree.fromstring(body)  # noqa: S314
-    except ElementTree.ParseError as error:
+        locations.read(body)
+    except expat.ExpatError as error:
         raise SourceError(f"The sitemap {url} is no XML; nothing was deleted.") from error
-    entries = (entry.find("{*}loc") for entry in root)
-    written = [entry.text or "" for entry in entries if entry is not None]
-    index = root.tag.rpartition("}")[2] == "sitemapindex"
-    return index, [address for one in written if (address := _address(one))]
+    return locations.index, [address for one in locations.written if (address := _address(one))]
+
+
+class _Locations:
+    """What a sitemap of XML lists. No tree is built: a hostile one would take gigabytes.
+
+    Attributes:
+        index: it lists sitemaps, not pages.
+        written: the texts of `<loc>`, a child of a child of the root.
+    """
+
+    def __init__(self) -> None:
+        self.index = False
+        self.written: list[str] = []
+        self._depth = 0
+        self._text: list[str] | None = None
+
+    def read(self, body: bytes) -> None:
+        """Read it to its end; expat refuses entities that multiply.
+
+        Raises:
+            ExpatError: it is no XML, or nested too deeply to be a sitemap.
+        """
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.CharacterDataHandler = self._data
+        parser.EndElementHandler = self._end
+        parser.ExternalEntityRefHandler = lambda *_: 0  # an error: nothing is fetched
+        parser.Parse(body, True)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        local = name.rpartition(" ")[2]
+        if self._depth == 1:
+            self.index = local == "sitemapindex"
+        elif self._depth == 3 and local == "loc":
+            self._text = []
+        elif self._depth > _DEEPEST:
+            raise expat.ExpatError("nested too deeply")
+
+    def _data(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+    def _end(self, name: str) -> None:
+        if self._depth == 3 and self._text is not None:
+            self.written.append("".join(self._text))
+            self._text = None
+        self._depth -= 1
 
 
 def _address(written: str) -> str:

@@ -224,6 +224,17 @@ def test_a_workbook_has_its_visible_sheets_and_pieces_know_their_columns():
     assert "Town 29" in last
 
 
+def test_a_workbook_that_claims_a_million_rows_has_those_that_it_has():
+    written, claims = io.BytesIO(), io.BytesIO()
+    with xlsxwriter.Workbook(written) as workbook:
+        workbook.add_worksheet("Rooms").write_column(0, 0, ["Room", "Oslo"])
+    with zipfile.ZipFile(written) as old, zipfile.ZipFile(claims, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'ref="A1:A2"', b'ref="A1:XFD1048576"'))
+        assert b"XFD1048576" in new.read("xl/worksheets/sheet1.xml")
+    assert read("a.xlsx", claims.getvalue()).text == "## Rooms\n\n| Room |\n| --- |\n| Oslo |\n"
+
+
 @pytest.mark.parametrize(
     "written", ["name;city\nAnn;Bern\n", 'name,city\n"Ann","Bern"\n', "name\tcity\r\nAnn\tBern"]
 )
@@ -270,6 +281,16 @@ def test_a_message_has_subject_sender_date_and_body():
     assert "**42**" in read("a.eml", mail("x", "<p>It is <b>42</b>.</p>").as_bytes()).text
     with pytest.raises(DocumentError, match="no e-mail"):
         read("a.eml", "\n")
+
+
+def test_of_many_attachments_some_are_named_and_a_title_has_an_end():
+    message = mail("Door " * 1000)
+    for number in range(300):
+        message.add_attachment(b"x", maintype="image", subtype="png", filename=f"{number}.png")
+    document = read("a.eml", message.as_bytes())
+    assert "door.png, 0.png, 1.png" in document.text
+    assert "18.png and 281 more\n" in document.text
+    assert len(document.title) == 300
 
 
 def test_a_mailbox_has_a_section_for_each_message():

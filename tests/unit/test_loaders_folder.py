@@ -1,6 +1,7 @@
 """The loaders of folders and single files."""
 
 import os
+import socket
 
 import pytest
 
@@ -96,6 +97,29 @@ async def test_a_file_that_becomes_a_link_out_of_the_folder_is_not_read(tmp_path
     (tmp_path / "docs/a.md").symlink_to(tmp_path / "secret.md")
     with pytest.raises(DocumentError, match="leads out"):
         await item.read()
+
+
+async def test_a_file_that_becomes_a_pipe_does_not_hold_up_the_sync(tmp_path):
+    write(tmp_path, "a.md")
+    (item,) = await load("folder", path=tmp_path)
+    (tmp_path / "a.md").unlink()
+    os.mkfifo(tmp_path / "a.md")
+    with pytest.raises(DocumentError, match="no regular file"):
+        await item.read()
+
+
+@pytest.mark.parametrize("name", ["socket.md", "/dev/zero"])
+async def test_a_source_of_one_file_is_no_socket_and_no_device(tmp_path, name):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket.md"))
+        with pytest.raises(SourceError, match="is no file"):
+            await load("file", path=tmp_path / name)
+
+
+async def test_names_with_line_breaks_and_escape_codes_are_read_and_linked(tmp_path):
+    write(tmp_path, "a\nb\x1b[31m.md")
+    (item,) = await load("folder", path=tmp_path)
+    assert (await item.read()).uri.endswith("/a%0Ab%1B%5B31m.md")
 
 
 async def test_the_folder_itself_may_be_a_link(tmp_path):

@@ -1,13 +1,15 @@
 """The loader of JSONL files."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from bot.document import Found, Skipped, Source
 from bot.errors import DocumentError, SourceError
 from bot.indexing.builtin import JsonlSettings
-from bot.indexing.jsonl import JsonlLoader, parse
+from bot.indexing.jsonl import JsonlLoader, parse, split
 
 
 async def load(path, **options):
@@ -133,6 +135,25 @@ async def test_a_missing_file_is_an_error_not_an_empty_source(tmp_path):
         await load(tmp_path / "missing.jsonl")
     with pytest.raises(SourceError, match="directory"):
         await load(tmp_path)
+
+
+async def test_a_pipe_and_a_device_are_no_jsonl_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (tmp_path / "pipe.jsonl", Path("/dev/zero")):
+        with pytest.raises(SourceError, match="no regular file"):
+            await load(path)
+
+
+def test_what_is_written_while_the_file_is_read_is_for_the_next_sync(tmp_path):
+    line = b'{"_id": "1", "text": "a"}\n'
+    path = tmp_path / "docs.jsonl"
+    path.write_bytes(line * 3)
+    with path.open("rb") as file, path.open("ab") as end:
+        read = 0
+        for read, _ in enumerate(split(file, 1000), 1):  # noqa: B007 - counted behind the loop
+            end.write(line * 2)
+            end.flush()
+    assert read == 3
 
 
 def test_the_last_of_two_equal_keys_counts_as_in_json():

@@ -1,14 +1,17 @@
 """Web sources against servers on loopback: what is asked, what is kept, what is refused."""
 
 import gzip
+import socket
 import threading
-from contextlib import contextmanager
+import time
+import tracemalloc
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from bot.document import Found, Skipped, Source
-from bot.errors import SourceError
+from bot.errors import BotError, SourceError
 from bot.indexing.addresses import AddressRefused, public
 from bot.indexing.builtin import WebSettings
 from bot.indexing.fetching import Fetcher
@@ -266,7 +269,7 @@ async def test_a_name_with_one_private_address_among_public_ones_is_refused(site
     "address",
     "127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 0.0.0.0 100.64.0.1 224.0.0.1 ::1 :: "
     "fe80::1 fe80::1%eth0 fd00::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: "
-    "ff02::1 255.255.255.255".split(),
+    "ff02::1 255.255.255.255 ::7f00:1 64:ff9b:1::7f00:1 fec0::1 ::ffff:0:7f00:1".split(),
 )
 def test_addresses_that_are_not_public(address):
     assert not public(address)
@@ -287,6 +290,66 @@ async def test_pages_that_unpack_to_too_much_and_pages_of_other_kinds_are_told(s
     assert set(found) == {f"{site.url}/a"}
     assert "1,000,000 bytes" in skipped[f"{site.url}/bomb"].reason
     assert "image/png" in skipped[f"{site.url}/image"].reason
+
+
+async def test_a_page_that_is_packed_twice_is_unpacked_bit_by_bit(site, load):
+    packed = gzip.compress(gzip.compress(b" " * (1 << 27), 1), 9)
+    headers = {"Content-Type": "text/html", "Content-Encoding": "gzip, gzip"}
+    site.answers["/bomb"] = (200, headers, packed)
+    tracemalloc.start()
+    try:
+        _, skipped = await load(urls=[f"{site.url}/bomb"], max_bytes=1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert "1,000,000 bytes" in skipped[f"{site.url}/bomb"].reason
+
+
+class Endless(threading.Thread):
+    """A server that never comes to the end of a page."""
+
+    def __init__(self, part):
+        super().__init__(daemon=True)
+        self._part = part
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.asked = []
+        self.start()
+
+    def run(self):
+        with suppress(OSError):
+            while True:
+                self._serve(self._socket.accept()[0])
+
+    def _serve(self, connection):
+        with suppress(OSError), connection:
+            path = connection.recv(65_536).split()[1]
+            if path == b"/robots.txt":
+                connection.sendall(b"HTTP/1.1 404 No\r\nConnection: close\r\n\r\n")
+                return
+            self.asked.append(path)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n")
+            while True:
+                connection.sendall(self._part)
+                time.sleep(0.01)
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "why"), [(b"x" * 100_000, "1,000,000 bytes"), (b"x", "longer than 0.5 s")]
+)
+async def test_a_page_without_an_end_is_told_and_asked_for_once(part, why):
+    server = Endless(part)
+    fetcher = Fetcher(("127.0.0.1",), 0, patience=0, whole=60 if len(part) > 1 else 0.5)
+    try:
+        with pytest.raises(BotError, match=why):
+            await fetcher.get(f"{server.url}/a", 1_000_000)
+    finally:
+        await fetcher.aclose()
+        server.close()
+    assert len(server.asked) <= 1
 
 
 async def test_the_servers_charset_counts(site, load):
@@ -316,6 +379,17 @@ async def test_a_damaged_cache_is_none(site, load, tmp_path):
     (tmp_path / "cache" / "web.json").write_text('{"extraction": 2, "pages": [')
     found, _ = await load(urls=[f"{site.url}/a"])
     assert len(found) == 1
+
+
+def test_a_sitemap_costs_what_it_lists_and_no_tree():
+    tracemalloc.start()
+    try:
+        assert sitemap_entries("u", b"<r>" + b"<a/>" * 200_000 + b"</r>") == (False, [])
+        with pytest.raises(SourceError, match="no XML"):
+            sitemap_entries("u", b"<a>" * 1_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_sitemap_of_entities_is_refused():

@@ -115,6 +115,17 @@ def test_a_sheet_with_two_cells_far_apart_is_reported(sandbox):
     assert works(sandbox)
 
 
+def test_what_is_nested_without_end_is_refused(sandbox):
+    for name, data in {
+        "a.html": b"<div>" * 20_000,
+        "a.ipynb": b'{"cells":' + b"[" * 100_000,
+        "a.eml": b"From: a@example.com\n" + b"Content-Type: message/rfc822\n\n" * 2000,
+    }.items():
+        with pytest.raises(DocumentError, match=r"too deeply|no notebook|too much memory"):
+            sandbox.extract(name, data, "u")
+    assert works(sandbox)
+
+
 def test_a_parser_that_does_not_end_is_stopped():
     quick = Sandbox(Limits(seconds=1, memory=1 << 30))
     # html.parser reads a tag's attributes again and again until it finds the end.

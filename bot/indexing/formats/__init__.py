@@ -16,6 +16,8 @@ from bot.indexing.markdown import first_heading, front_matter
 
 EXTRACTION = 3  # raise it when a file would now be read differently: all are read again
 
+_TITLE = 300  # characters; the title is embedded with every piece, and shown with every citation
+
 _READERS = {
     **dict.fromkeys(HTML, "html.read_html"),
     ".rst": "rst.read_rst",
@@ -65,7 +67,7 @@ def extract(key: str, data: bytes, uri: str, charset: str = "") -> Document:
         uri=uri,
         text=extracted.text,
         format=extracted.format,
-        title=title or path.name,
+        title=title[:_TITLE] or path.name,
         metadata=extracted.metadata,
     )
 

@@ -13,6 +13,8 @@ from bot.errors import DocumentError
 from bot.indexing.formats.extracted import Extracted, plain
 from bot.indexing.formats.html import from_html
 
+_NAMED = 20  # attachments
+
 
 def read_message(data: bytes, charset: str) -> Extracted:
     """Read one message.
@@ -65,7 +67,8 @@ def _written(message: EmailMessage) -> str:
     ]
     names = [name for part in message.walk() if (name := part.get_filename())]
     if names:
-        said.append(f"Attachments: {', '.join(names)}")
+        more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+        said.append(f"Attachments: {', '.join(names[:_NAMED])}{more}")
     return "\n".join(map(plain, said)) + "\n\n" + _body(message).strip() + "\n"
 
 
