@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.database import Database
 from bot.plugins import Plugins
 
 if TYPE_CHECKING:
+    from bot.database import Database
     from bot.settings import Settings
 
 
@@ -32,6 +32,8 @@ def home(settings: Settings, environ: Mapping[str, str]) -> Path:
 
 def database_of(settings: Settings, home: Path) -> Database:
     """The database that the settings name, unopened."""
+    from bot.database import Database
+
     if settings.database_url is not None:
         return Database(settings.database_url.reveal())
     from bot.embedded import EmbeddedServer

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pluggy
+if TYPE_CHECKING:  # the settings need `Limits`, and no database
+    import pluggy
 
-from bot.database import Database
-from bot.leaving import MayReceive
-from bot.plugins import Embed, Kind
+    from bot.database import Database
+    from bot.leaving import MayReceive
+    from bot.plugins import Embed, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

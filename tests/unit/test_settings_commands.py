@@ -75,6 +75,16 @@ def test_the_version_is_told_without_reading_the_configuration(bot, tmp_path):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_help_lists_the_plugins_commands_without_a_database_driver():
+    code = (
+        "import sys; sys.argv = ['bot', '--help']\nfrom bot.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "sys.exit(bool({'asyncio', 'psycopg'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "slack " in done.stdout
+
+
 def test_secret_is_exported_for_plugin_authors():
     import bot
     from bot.settings import Secret

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot import Component, Context, hookimpl
-from bot.jobs import Job, Task
+from bot.task import Job, Task
 from bot_slack.settings import SlackSettings
 
 if TYPE_CHECKING:
