@@ -67,9 +67,6 @@ class Faults:
     def rate_limit(self, method: str, retry_after: float = 1, times: int = 1) -> None:
         self.add(method, "rate_limit", seconds=retry_after, times=times)
 
-    def lose_reply(self, method: str, times: int = 1, after: int = 0) -> None:
-        self.add(method, "lost_reply", times=times, after=after)
-
     def error(self, method: str, error: str, times: int = 1, after: int = 0) -> None:
         self.add(method, "error", error=error, times=times, after=after)
 

@@ -182,6 +182,19 @@ async def test_a_slack_that_is_away_for_a_while_is_waited_for(slack, serving, to
         assert body(answer) == WHOLE
 
 
+@pytest.mark.parametrize("method", ["auth.test", "apps.connections.open"])
+@pytest.mark.parametrize("kind", ["lost_call", "status", "error", "rate_limit"])
+async def test_a_slack_that_is_away_at_the_start_is_waited_for(
+    slack, serving, toy, monkeypatch, method, kind
+):
+    monkeypatch.setattr(channel, "AGAIN", 0.05)
+    slack.faults.add(method, kind)
+    async with serving():
+        question = await slack.mention("C1", "U1", "When?")
+        (answer,) = await answered(slack, "C1", question)
+        assert body(answer) == WHOLE
+
+
 async def test_where_nothing_can_be_written_it_ends_with_a_line_in_the_log(
     slack, serving, toy, settled, caplog
 ):

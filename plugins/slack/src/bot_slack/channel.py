@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from bot import Context, hookimpl
+from bot.dispatch import describe
 from bot.errors import PluginError
 from bot.inbox import Inbox
 from bot.retention import purge
@@ -26,12 +28,17 @@ if TYPE_CHECKING:
 
     from bot import Bot
     from bot_slack.answering import Answering
+    from bot_slack.listeners import Listeners
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 SOCKETS = 2  # so that one may be renewed while the other listens
 CALL = 30.0  # seconds for each of Slack's answers
 HOURLY = 3600.0
+AGAIN = 1.0  # seconds until a Slack that is out of reach is tried again; doubled each time
+LONGEST = 30.0
 SWEEP = 10.0  # seconds between looks for messages whose job was lost
 
 
@@ -125,7 +132,7 @@ class Slack:
             logger=logging.getLogger("bot_slack.sdk"),
         )
 
-    def _app(self, bot: Bot, answering: Answering) -> tuple[AsyncApp, Any]:
+    def _app(self, bot: Bot, answering: Answering) -> tuple[AsyncApp, Listeners]:
         from slack_bolt.async_app import AsyncApp
         from slack_bolt.authorization import AuthorizeResult
 
@@ -171,9 +178,11 @@ class Slack:
     async def _sockets(self, app: AsyncApp) -> AsyncIterator[None]:
         from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
+        from bot_slack.calls import LOST
+
         assert self.settings.app_token is not None
         async with AsyncExitStack() as closing:
-            clients = []
+            clients: list[SocketModeClient] = []
             for _ in range(SOCKETS):
                 handler = AsyncSocketModeHandler(
                     app,
@@ -183,42 +192,16 @@ class Slack:
                 )
                 closing.push_async_callback(handler.client.close)
                 clients.append(handler.client)
-            await self._connected(clients)
+            for client in clients:
+                await _insist(
+                    partial(_connect, client),
+                    (*LOST, "not_allowed_token_type", "missing_scope"),
+                    "Slack refuses app_token ({}); make one with the scope connections:write under "
+                    "Basic Information of the app.",
+                )
             watching = asyncio.create_task(_watch(clients))
             closing.callback(watching.cancel)
             yield
-
-    async def _connected(self, clients: list[SocketModeClient]) -> None:
-        """Open the sockets; a Slack that is out of reach is waited for.
-
-        Raises:
-            PluginError: Slack refuses the app token.
-        """
-        from slack_sdk.errors import SlackApiError
-
-        from bot_slack.calls import LOST
-
-        wait = 1.0
-        for client in clients:
-            while True:
-                try:
-                    await client.connect_to_new_endpoint()
-                    break
-                except SlackApiError as error:
-                    if error.response["error"] in [
-                        *LOST,
-                        "not_allowed_token_type",
-                        "missing_scope",
-                    ]:
-                        raise PluginError(
-                            f"Slack refuses app_token ({error.response['error']}); make one with "
-                            "the scope connections:write under Basic Information of the app."
-                        ) from error
-                    log.warning("Slack opens no socket (%s)", error.response["error"])
-                except OSError as error:
-                    log.warning("Slack cannot be reached (%s)", error)
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 30)
 
     @asynccontextmanager
     async def _requests(self, app: AsyncApp) -> AsyncIterator[None]:
@@ -242,15 +225,15 @@ class Slack:
         runner = web.AppRunner(served, shutdown_timeout=5)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, self.settings.host, self.settings.port)
-            await site.start()
+            try:
+                await web.TCPSite(runner, self.settings.host, self.settings.port).start()
+            except OSError as error:
+                raise PluginError(
+                    f"Port {self.settings.port} of {self.settings.host} cannot be used "
+                    f"({error.strerror}); choose another `port`."
+                ) from error
             log.info("listening at %s:%d%s", *runner.addresses[0][:2], manifest.PATH)
             yield
-        except OSError as error:
-            raise PluginError(
-                f"Port {self.settings.port} of {self.settings.host} cannot be used "
-                f"({error.strerror}); choose another `port`."
-            ) from error
         finally:
             await runner.cleanup()
 
@@ -278,26 +261,13 @@ async def identify(client: AsyncWebClient, channel: str) -> Identity:
     Raises:
         PluginError: it refuses the token.
     """
-    from slack_sdk.errors import SlackApiError
-
     from bot_slack.calls import LOST
 
-    wait = 1.0
-    while True:
-        try:
-            said = await client.auth_test()
-            break
-        except SlackApiError as error:
-            if error.response["error"] in LOST:
-                raise PluginError(
-                    f"Slack refuses bot_token ({error.response['error']}); copy the one under "
-                    "OAuth & Permissions of the app."
-                ) from error
-            log.warning("Slack does not say who we are (%s)", error.response["error"])
-        except OSError as error:
-            log.warning("Slack cannot be reached (%s)", error)
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, 30)
+    said = await _insist(
+        client.auth_test,
+        LOST,
+        "Slack refuses bot_token ({}); copy the one under OAuth & Permissions of the app.",
+    )
     return Identity(
         channel=channel,
         team=said["team_id"],
@@ -306,6 +276,41 @@ async def identify(client: AsyncWebClient, channel: str) -> Identity:
         name=said.get("user") or "",
         url=said.get("url") or "",
     )
+
+
+async def _connect(client: SocketModeClient) -> None:
+    try:
+        await client.connect_to_new_endpoint()
+    except AttributeError as error:  # the SDK's own, over a page where it expects JSON
+        raise ConnectionError("it answers with a page") from error
+
+
+async def _insist(call: Callable[[], Awaitable[T]], fatal: Collection[str], refusal: str) -> T:
+    """Call Slack until it answers; one that is out of reach or out of order is waited for.
+
+    Args:
+        fatal: the errors after which it is not asked again.
+        refusal: a sentence with a place for the error, for whoever runs the bot.
+
+    Raises:
+        PluginError: one of these errors.
+    """
+    import aiohttp
+    from slack_sdk.errors import SlackClientError
+
+    from bot_slack.calls import reason
+
+    wait = AGAIN
+    while True:
+        try:
+            return await call()
+        except (SlackClientError, aiohttp.ClientError, OSError) as error:
+            said = reason(error)  # nothing, where it answers with a page or not at all
+            if said in fatal:
+                raise PluginError(refusal.format(said)) from error
+            log.warning("Slack cannot be reached (%s)", said or describe(error))
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST)
 
 
 async def _watch(clients: list[SocketModeClient]) -> None:

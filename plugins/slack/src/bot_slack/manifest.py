@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 SCOPES: dict[str, str] = {
@@ -48,9 +49,6 @@ def manifest(
     Args:
         url: where Slack reaches the bot in HTTP mode, without the path.
     """
-    from bot_slack import overview
-    from bot_slack.listeners import SHORTCUT
-
     address = url.rstrip("/") + PATH
     asked: dict[str, Any] = {
         "command": command,
@@ -75,27 +73,35 @@ def manifest(
             "name": name,
             "description": "Answers from the team's own documents, with sources",
         },
-        "features": {
-            "agent_view": {
-                "agent_description": "Ask me about our documents; I answer with sources.",
-                "suggested_prompts": [{"title": overview.QUESTION, "message": overview.QUESTION}],
-            },
-            "app_home": {
-                "home_tab_enabled": True,
-                "messages_tab_enabled": True,
-                "messages_tab_read_only_enabled": False,
-            },
-            "bot_user": {"display_name": name, "always_online": True},
-            "slash_commands": [asked],
-            "shortcuts": [
-                {
-                    "type": "message",
-                    "name": "Ask about this",
-                    "callback_id": SHORTCUT,
-                    "description": "Answer this message from our documents",
-                }
-            ],
-        },
+        "features": _features(name, asked),
         "oauth_config": {"scopes": {"bot": sorted(SCOPES)}},
         "settings": settings,
+    }
+
+
+def _features(name: str, command: Mapping[str, Any]) -> dict[str, Any]:
+    """What people see of it, and where they can call it."""
+    from bot_slack import overview
+    from bot_slack.listeners import SHORTCUT
+
+    return {
+        "agent_view": {
+            "agent_description": "Ask me about our documents; I answer with sources.",
+            "suggested_prompts": [{"title": overview.QUESTION, "message": overview.QUESTION}],
+        },
+        "app_home": {
+            "home_tab_enabled": True,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        },
+        "bot_user": {"display_name": name, "always_online": True},
+        "slash_commands": [command],
+        "shortcuts": [
+            {
+                "type": "message",
+                "name": "Ask about this",
+                "callback_id": SHORTCUT,
+                "description": "Answer this message from our documents",
+            }
+        ],
     }
