@@ -1,5 +1,7 @@
 """Which tokens are learned, what is packed, and that neither loses nor leaks anything."""
 
+import random
+
 import pytest
 import tiny
 import torch
@@ -124,9 +126,10 @@ def test_packed_sequences_see_nothing_of_each_other(shapes, tmp_path, shape):
     labels = batch.pop("labels")
     with torch.inference_mode():
         together = model(**batch).logits
-        for number, row in enumerate(packed):
+        width = batch["input_ids"].shape[1]
+        for number, row in enumerate(rows.joined(packed, width)):
             begin = 0
-            for size in row["seq_lengths"]:
+            for size in [size for one in row for size in one["seq_lengths"]]:
                 part = slice(begin, begin + size)
                 alone = model(input_ids=batch["input_ids"][number : number + 1, part]).logits[0]
                 torch.testing.assert_close(together[number, part], alone, atol=1e-4, rtol=1e-4)
@@ -149,3 +152,30 @@ def test_padding_is_never_learned_though_it_is_the_end_token(tmp_path):
     )
     assert batch["labels"].tolist() == [[-100, 6, 7], [5, -100, -100]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_conversations_share_rows_within_their_batch(shapes, tmp_path):
+    """Fewer rows, the same tokens learned, and the same loss and gradient to rounding."""
+    chance = random.Random(0)
+    given = []
+    for _ in range(16):
+        size = chance.randint(3, 40)
+        ids = [chance.randint(3, 90) for _ in range(size)]
+        given.append({"input_ids": ids, "labels": [rows.IGNORED] * 2 + ids[2:]})
+    model = AutoModelForCausalLM.from_pretrained(shapes["llama"], dtype=torch.float32)
+    model.config.use_cache = False
+    found = {}
+    for packed in (False, True):
+        batch = rows.Collator(0, packed=packed)(given)
+        learned = sorted(batch["labels"][batch["labels"] != rows.IGNORED].tolist())
+        count = (batch["labels"][:, 1:] != rows.IGNORED).sum()
+        model.zero_grad()
+        loss = model(**batch, num_items_in_batch=count).loss
+        loss.backward()
+        gradient = torch.cat([p.grad.flatten() for p in model.parameters()])
+        found[packed] = (learned, loss.detach(), gradient, batch["input_ids"].numel())
+    (learned, loss, gradient, size), (ours, our_loss, our_gradient, our_size) = found.values()
+    assert ours == learned
+    torch.testing.assert_close(our_loss, loss)
+    torch.testing.assert_close(our_gradient, gradient, atol=1e-6, rtol=1e-4)
+    assert our_size < size * 0.75

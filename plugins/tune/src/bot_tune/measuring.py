@@ -20,6 +20,7 @@ class Estimate:
     """What a training will take, roughly.
 
     Attributes:
+        seconds: by how fast this machine multiplies matrices, which no step was timed for.
         memory: bytes at the peak; `free`: bytes that are free where it runs.
         flops: 6 x parameters x tokens, for the whole training.
     """
@@ -42,7 +43,8 @@ class Estimate:
             f"{self.parameters:,} parameters, of which {self.trainable:,} ({share:.2f} %) are "
             f"trained, in {self.precision} on {self.device}\n"
             f"{self.tokens:,} tokens in {self.steps:,} steps: about {self.flops:.1e} operations, "
-            f"{duration(self.seconds)}\n"
+            f"{duration(self.seconds)} or two to three times less or more; the first steps tell it "
+            "better\n"
             f"about {self.memory / 1e9:.1f} GB of memory; {self.free / 1e9:.1f} GB are free"
         )
 

@@ -133,30 +133,34 @@ def dataset(sequences: Sequence[Tokens], length: int, *, packed: bool) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Collator:
-    """Rows become a batch of (rows, tokens).
+    """Sequences become a batch of (rows, tokens).
 
-    Packed rows have positions that begin anew with each sequence, and no mask: from that the model
-    sees where one ends. Padding is a sequence of its own. Other rows have a mask.
+    Packed, those of a batch share as few rows as hold them, each as long as the longest: what is
+    learned in a step stays the same, and hardly any padding is computed. Positions begin anew with
+    each sequence, and there is no mask: from that the model sees where one ends. Padding is a
+    sequence of its own. Else each has a row, and there is a mask.
     """
 
     pad: int
     packed: bool
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def __call__(self, given: Sequence[dict[str, Any]]) -> dict[str, Any]:
         import torch
 
-        width = max(len(row["input_ids"]) for row in rows)
+        width = max(len(row["input_ids"]) for row in given)
+        rows = joined(given, width) if self.packed else [[row] for row in given]
         ids = torch.full((len(rows), width), self.pad)
         labels = torch.full((len(rows), width), IGNORED)
         present = torch.zeros(len(rows), width, dtype=torch.long)
         places = torch.zeros(len(rows), width, dtype=torch.long)
         for number, row in enumerate(rows):
-            size = len(row["input_ids"])
-            ids[number, :size] = torch.as_tensor(row["input_ids"])
-            labels[number, :size] = torch.as_tensor(row["labels"])
+            size = sum(len(one["input_ids"]) for one in row)
+            ids[number, :size] = torch.as_tensor([i for one in row for i in one["input_ids"]])
+            labels[number, :size] = torch.as_tensor([i for one in row for i in one["labels"]])
             present[number, :size] = 1
+            parts = [n for one in row for n in one.get("seq_lengths", [len(one["input_ids"])])]
             begin = 0
-            for part in [*row.get("seq_lengths", [size]), width - size]:
+            for part in [*parts, width - size]:
                 places[number, begin : begin + part] = torch.arange(part)
                 begin += part
         batch = {"input_ids": ids, "labels": labels}
@@ -164,6 +168,21 @@ class Collator:
             return {**batch, "attention_mask": present}
         labels[places == 0] = IGNORED  # a sequence's first token follows from nothing before it
         return {**batch, "position_ids": places}
+
+
+def joined(rows: Sequence[dict[str, Any]], width: int) -> list[list[dict[str, Any]]]:
+    """Lay rows one behind the other into as few as hold them (first fit, the longest first)."""
+    found: list[list[dict[str, Any]]] = []
+    left: list[int] = []
+    for row in sorted(rows, key=lambda one: -len(one["input_ids"])):
+        size = len(row["input_ids"])
+        place = next((n for n, room in enumerate(left) if room >= size), len(left))
+        if place == len(left):
+            found.append([])
+            left.append(width)
+        found[place].append(row)
+        left[place] -= size
+    return found
 
 
 def isolates(model: Any) -> bool:

@@ -130,7 +130,6 @@ class Run:
             "accelerate.commands.launch",
             *shlex.split(self.launch or ""),
         ]
-        command += shlex.split(self.launch or "")
         command += ["-m", "bot_tune.training", str(self.folder), *(["--resume"] if resume else [])]
         # As asked for by the person who started this, with their own rights.
         done = subprocess.run(command, check=False)  # noqa: S603

@@ -58,7 +58,7 @@ def run(folder: Path, *, resume: bool = False) -> dict[str, Any]:
     """Train what a folder's recipe says; return the metrics that it also writes there.
 
     Raises:
-        UsageError: nothing fits into a row, or AdaLoRA has too few steps.
+        UsageError: nothing fits into a row, AdaLoRA has too few steps, or a checkpoint is damaged.
         GenerationError: the base cannot be used.
     """
     import torch
@@ -75,25 +75,29 @@ def run(folder: Path, *, resume: bool = False) -> dict[str, Any]:
     model = loading.load(loading.Plan(base, "cpu", held, made.limit, made.token_bytes))
     model.requires_grad_(plan.method == "full").train()
     chat, template = rows.chat_of(base, plan.chat_template)
-    packed = plan.task == "clm" and plan.method != "prompt" and rows.isolates(model)
+    # Virtual tokens would stand before each row, and not before each of its sequences.
+    packed = plan.task != "dpo" and plan.method != "prompt" and rows.isolates(model)
     data = pairs(folder, chat) if plan.task == "dpo" else prepared(plan, folder, chat, packed)
     steps = count_steps(plan, len(data.train))
     trainer = trainer_of(plan, folder, model, chat.tokenizer, data, packed, steps, made, resume)
+    found = last(folder) if resume else None
+    if found is not None:
+        check(found)
     began = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(last(folder)) if resume and last(folder) else None)
+    trainer.train(resume_from_checkpoint=str(found) if found else None)
     seconds = time.monotonic() - began
     after = trainer.evaluate() if data.measured else {}
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return {}
     (folder / "training_args.bin").unlink(missing_ok=True)  # pickled; nobody needs it
-    found = summary(trainer, data, after, seconds)
-    found |= {"device": made.device, "precision": made.precision, "packed": packed}
-    found |= {"own_template": template is None, "processes": trainer.args.world_size}
-    found |= {"torch": torch.__version__}
-    (folder / METRICS).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    told = summary(trainer, data, after, seconds)
+    told |= {"device": made.device, "precision": made.precision, "packed": packed}
+    told |= {"own_template": template is None, "processes": trainer.args.world_size}
+    told |= {"torch": torch.__version__}
+    (folder / METRICS).write_text(json.dumps(told, indent=1), encoding="utf-8")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return found
+    return told
 
 
 def hush() -> None:
@@ -107,6 +111,9 @@ def hush() -> None:
 
 def prepared(plan: Recipe, folder: Path, chat: Chat, packed: bool) -> Data:
     """Read the folder's data and turn them into rows, with further data in their shares.
+
+    Args:
+        packed: the model keeps several sequences in a row apart.
 
     Raises:
         UsageError: nothing fits into a row.
@@ -130,13 +137,14 @@ def prepared(plan: Recipe, folder: Path, chat: Chat, packed: bool) -> Data:
                     short.append(one.name)
             else:
                 measured[one.name] = found.sequences
+    filled = packed and plan.task == "clm"  # whole rows; else a step has its number of examples
     if not learned:
         raise UsageError(
             f"No example fits into {length} tokens; raise --length, which the longest one needs."
         )
     return Data(
-        rows.dataset(learned, length, packed=packed),
-        {k: rows.dataset(v, length, packed=packed) for k, v in measured.items() if v},
+        rows.dataset(learned, length, packed=filled),
+        {k: rows.dataset(v, length, packed=filled) for k, v in measured.items() if v},
         tokens,
         left_out,
         short,
@@ -275,6 +283,30 @@ def last(folder: Path) -> Path | None:
             continue
         return found[-1]
     return None
+
+
+def check(checkpoint: Path) -> None:
+    """Refuse a checkpoint that is damaged, or holds more than numbers.
+
+    Weights are safetensors, but the trainer keeps the state of its optimizer and of chance as
+    pickles. It reads them with torch's reader of numbers alone, which runs nothing; here they are
+    looked at with the same one, without their data, so that the reason is a sentence.
+
+    Raises:
+        UsageError: it cannot be gone on with.
+    """
+    import torch
+    from transformers.trainer_pt_utils import safe_globals
+
+    for file in sorted([*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]):
+        try:
+            with safe_globals():
+                torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+        except Exception as error:  # whatever its reader meets with
+            raise UsageError(
+                f"{file} is damaged or was not written by a training; remove "
+                f"{checkpoint.name}, and --resume goes on from the checkpoint before it."
+            ) from error
 
 
 def summary(trainer: Any, data: Data, after: dict[str, float], seconds: float) -> dict[str, Any]:
