@@ -317,6 +317,14 @@ def test_every_decision_is_in_the_index():
     assert sorted(["README.md", *listed]) == sorted(p.name for p in index.parent.glob("*.md"))
 
 
+@pytest.mark.parametrize("folder", ["users", "operators", "plugin-authors"])
+def test_every_page_is_linked_from_its_index(folder):
+    index = ROOT / "docs" / folder / "index.md"
+    linked = re.findall(r"\]\(([\w-]+\.md)", index.read_text(encoding="utf-8"))
+    pages = {page.name for page in index.parent.glob("*.md")}
+    assert pages - {"index.md", *linked} == set()
+
+
 def anchors(path):
     """The names that a forge gives to headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
