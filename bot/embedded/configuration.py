@@ -21,8 +21,9 @@ cluster_name = 'domainbot'
 logging_collector = off
 log_checkpoints = off
 
-# A small machine that the bot shares with its models.
-shared_buffers = 128MB
+# A machine that the bot shares with its models.
+shared_buffers = {buffers}kB
+effective_cache_size = {cache}kB
 maintenance_work_mem = 256MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
@@ -35,6 +36,8 @@ wal_level = minimal
 max_wal_senders = 0
 """
 _HBA = "local all all peer map=domainbot\n"
+_BUFFERS = 1 << 27, 1 << 31  # bytes: at least, and at most, of an eighth of the memory
+_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 _ENOUGH = 1 << 29  # bytes; containers often have 64 MB, too few to build an index in parallel
 
 
@@ -48,7 +51,10 @@ def write(folder: Path, data: Path, account: Account) -> Path:
     maps = [f"domainbot {_quoted(who)} {role}\n" for who in people for role in ("bot", "postgres")]
     _write(hba, _HBA)
     _write(ident, "".join(maps))
+    memory = _memory()
     settings = _SETTINGS.format(
+        buffers=min(max(memory // 8, _BUFFERS[0]), _BUFFERS[1]) >> 10,
+        cache=memory // 2 >> 10,
         defaults=_text(data / "postgresql.conf"),
         hba=_text(hba),
         ident=_text(ident),
@@ -66,6 +72,15 @@ def _write(path: Path, text: str) -> None:
     fresh.write_text(text, encoding="utf-8")
     fresh.chmod(0o644)
     fresh.replace(path)
+
+
+def _memory() -> int:
+    """Bytes that this machine has, or this container may use."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(whole, int(_LIMIT.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit
+        return whole
 
 
 def _shared_memory() -> int:
