@@ -16,14 +16,15 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Awaitable,
     Callable,
     Collection,
     Coroutine,
     Iterable,
     Iterator,
+    Mapping,
+    Sequence,
 )
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +34,9 @@ from bot.errors import BotError, HookFailed
 from bot.threads import OneThread, run_in_thread
 from bot.threads import describe as describe
 from bot.threads import in_thread as in_thread
+from bot.waiting import TooLate, ended, forget, outcome, tamed
+from bot.waiting import punctual as punctual
+from bot.waiting import within as within
 
 if TYPE_CHECKING:
     from bot.quarantine import Quarantine
@@ -44,10 +48,6 @@ _T = TypeVar("_T")
 _END = object()
 
 AHEAD = 64  # items of a stream: each change of tasks takes longer than many an item
-
-
-class TooLate(TimeoutError):
-    """Told apart from a TimeoutError that a plugin raised itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,34 @@ class Implementation:
         Raises:
             HookFailed: it raised, or did not answer within `timeout` seconds.
         """
-        chosen = {name: arguments[name] for name in self.accepts}
-        try:
+        with self.blamed(timeout):
             if _is_async(self.function):
-                value = self.function(**chosen)
+                value = self.function(**self._chosen(arguments))
             else:
-                value = await punctual(run_in_thread(self.function, chosen), timeout)
+                ran = run_in_thread(self.function, self._chosen(arguments))
+                value = await punctual(ran, timeout)
             return await within(value, timeout) if inspect.isawaitable(value) else value
+
+    async def unbounded(self, arguments: Mapping[str, Any]) -> Any:
+        """Call it and await what it gives, however long that takes and whatever it raises."""
+        if _is_async(self.function):
+            value = self.function(**self._chosen(arguments))
+        else:
+            value = await run_in_thread(self.function, self._chosen(arguments))
+        return await value if inspect.isawaitable(value) else value
+
+    def _chosen(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: arguments[name] for name in self.accepts}
+
+    @contextmanager
+    def blamed(self, timeout: float | None) -> Iterator[None]:
+        """Name it for what is raised inside.
+
+        Raises:
+            HookFailed: something was.
+        """
+        try:
+            yield
         except TooLate:
             raise self.failed(f"gave no answer within {timeout:g} s") from None
         except Exception as error:
@@ -137,7 +158,10 @@ async def gather(
     What `only` names and quarantine holds has a result too: its error says so.
     """
     found = implementations(manager, hook, only)
-    results = await together(_result(one, timeout, arguments) for one in found)
+    if len(found) == 1:
+        results = [await _result(found[0], timeout, arguments)]
+    else:
+        results = await _results(found, timeout, arguments)
     for name in _held(manager, hook, only) - {one.plugin for one in found}:
         results.append(Result(name, error=HookFailed(name, hook, "is in quarantine")))
     return results
@@ -212,35 +236,6 @@ async def stream(
         await asyncio.wait({reader}, timeout=1.0)
 
 
-async def within(
-    awaitable: Any, timeout: float | None, context: contextvars.Context | None = None
-) -> Any:
-    """Await something that may refuse to be cancelled; after `timeout` seconds leave it behind.
-
-    Args:
-        context: what it runs in; None gives it a copy of the caller's.
-
-    Raises:
-        TimeoutError: it was not done in time.
-        Exception: whatever it raised.
-    """
-    task = asyncio.get_running_loop().create_task(_tamed(awaitable), context=context)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=timeout)
-    except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait({task}, timeout=1.0)
-        _forget(task)
-        raise
-    if not done:
-        task.cancel()
-        _forget(task)
-        raise TooLate(f"it did not end within {timeout:g} s")
-    if task.cancelled():
-        raise RuntimeError("it cancelled itself")
-    return task.result()
-
-
 def adopt(context: contextvars.Context) -> Callable[[], None]:
     """Take over the context variables that were set in `context`; the result puts them back."""
     here = contextvars.copy_context()
@@ -255,44 +250,40 @@ def adopt(context: contextvars.Context) -> Callable[[], None]:
     return restore
 
 
-async def _tamed(awaitable: Any) -> Any:
-    """Await; what is no `Exception` is the plugin's failure, where asyncio would end the loop."""
-    try:
-        return await awaitable
-    except (asyncio.CancelledError, GeneratorExit, Exception):
-        raise
-    except BaseException as stop:
-        raise RuntimeError(describe(stop)) from stop
-
-
-async def punctual(awaitable: Awaitable[_T], timeout: float | None) -> _T:
-    """Await what lets itself be cancelled at once: a thread's future, or code of our own.
-
-    It costs a fraction of what `within` does, which needs a task.
-
-    Raises:
-        TimeoutError: it was not done in time.
-        Exception: whatever it raised.
-    """
-    try:
-        async with asyncio.timeout(timeout) as limit:
-            return await awaitable
-    except TimeoutError:
-        if limit.expired():
-            raise TooLate(f"it did not end within {timeout:g} s") from None
-        raise
-
-
 async def _result(one: Implementation, timeout: float | None, arguments: dict[str, Any]) -> Result:
     try:
-        value = await one.call(timeout, **arguments)
+        return _worked(one, await one.call(timeout, **arguments))
     except HookFailed as error:
-        log.warning("%s", error, exc_info=error.__cause__)
-        note(one.quarantine, error)
-        return Result(one.plugin, error=error)
+        return _failed(one, error)
+
+
+async def _results(
+    found: Sequence[Implementation], timeout: float | None, arguments: dict[str, Any]
+) -> list[Result]:
+    """Call several at once, under one clock: a task and a timer less for each."""
+    create = asyncio.get_running_loop().create_task
+    tasks = [create(tamed(one.unbounded(arguments))) for one in found]
+    await ended(tasks, timeout)
+    results: list[Result] = []
+    for one, task in zip(found, tasks, strict=True):
+        try:
+            with one.blamed(timeout):
+                results.append(_worked(one, outcome(task, timeout)))
+        except HookFailed as error:
+            results.append(_failed(one, error))
+    return results
+
+
+def _worked(one: Implementation, value: Any) -> Result:
     if one.quarantine is not None:
         one.quarantine.worked(one.plugin, one.hook)
     return Result(one.plugin, value)
+
+
+def _failed(one: Implementation, error: HookFailed) -> Result:
+    log.warning("%s", error, exc_info=error.__cause__)
+    note(one.quarantine, error)
+    return Result(one.plugin, error=error)
 
 
 def _held(manager: pluggy.PluginManager, hook: str, only: Collection[str] | None) -> set[str]:
@@ -375,14 +366,9 @@ async def _threaded(items: Iterator[Any]) -> AsyncIterator[Any]:
             yield item
     finally:
         if (close := getattr(items, "close", None)) is not None:
-            _forget(thread.call(close))
+            forget(thread.call(close))
         thread.end()
 
 
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    """Read the outcome of a task that was left behind, so that nobody complains about it."""
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())

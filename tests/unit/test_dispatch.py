@@ -282,6 +282,29 @@ async def test_a_plain_function_may_return_a_coroutine():
     assert result.value == ["later"]
 
 
+async def test_of_several_each_that_hangs_is_named_and_the_others_answer():
+    go_on = threading.Event()
+
+    async def hang():
+        await asyncio.Event().wait()
+
+    async def later():
+        return ["later"]
+
+    results = await gathered(
+        timeout=3,
+        hangs=queries(hang),
+        stuck=queries(lambda: go_on.wait()),
+        raises=queries(lambda: 1 / 0),
+        plain=queries(lambda: later()),
+    )
+    go_on.set()
+    reasons = [one.error.reason if one.error else one.value for one in results]
+    late = "gave no answer within 3 s"
+    assert reasons == [late, late, "raised ZeroDivisionError: division by zero", ["later"]]
+    assert isinstance(results[2].error.__cause__, ZeroDivisionError)
+
+
 async def test_context_variables_reach_plain_and_async_implementations():
     VARIABLE.set("outer")
 
