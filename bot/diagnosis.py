@@ -157,7 +157,8 @@ async def _open(bot: Bot) -> AsyncIterator[Finding]:
         yield Finding("index", "note", difference)
     for source in bot.settings.sources:
         documents = await bot.indexer.count_documents(source)
-        told = f"{documents} documents" if documents else "nothing indexed; run `bot reindex`"
+        nothing = "nothing indexed; run `bot reindex`, which tells when it finds nothing"
+        told = f"{documents} documents" if documents else nothing
         yield Finding(f"source {source}", "ok" if documents else "bad", told)
     passages, run = await bot.search("How do I start?", k=1)
     problems = "; ".join(run.notices)

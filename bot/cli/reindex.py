@@ -213,6 +213,12 @@ def _summary(progress: Progress) -> None:
     }
     if any(left_out.values()):
         click.echo("  left out: " + ", ".join(f"{n} {what}" for what, n in left_out.items() if n))
+    if not progress.found:
+        click.secho(
+            f"  nothing was found: look at [sources.{progress.source}] in bot.toml; a folder's "
+            "`include` names the files to read, by default documents and no source code.",
+            err=True,
+        )
     for place, reason in progress.problems:
         click.secho(f"  not indexed: {printable(place)}: {printable(reason)}", err=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import takewhile
 
@@ -18,6 +18,8 @@ _FRONT_END = re.compile(r"(?:---|\.\.\.)[ \t]*$")
 _ENTRY = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:(?:[ \t]+(.*))?$")
 _FRONT_LIMIT = 200  # lines; a longer one is no front matter
 _ATTRIBUTES = re.compile(r"\s*\{:?\s*[#.][^{}]*\}\s*$")  # {#anchor}, as MkDocs and pandoc write it
+_WINDOW = 1 << 18  # characters parsed at once: each may become a token of half a kilobyte
+_ROW = 2  # the depth of a table's rows
 _HEADING_LIMIT = 300  # characters of a heading that are kept in paths and titles
 
 
@@ -40,10 +42,55 @@ class Block:
     columns: str = ""
 
 
-def blocks(text: str) -> Iterator[Block]:
-    """Find the blocks of a text (CommonMark with tables), one for each position, in order."""
-    lines = [0, *(match.end() for match in _NEWLINE.finditer(text))]
-    tokens = _block_parser().parse(text)
+def blocks(text: str, window: int = _WINDOW) -> Iterator[Block]:
+    """Find the blocks of a text (CommonMark with tables), one for each position, in order.
+
+    A long text is parsed in windows, each from the last block of the one before, which may have
+    been cut. Of a table that goes on, the header comes along.
+
+    Args:
+        window: characters that are parsed at once.
+    """
+    at, head, size = 0, "", window
+    while True:
+        end = text.rfind("\n", at, at + size) + 1
+        if at + size >= len(text):
+            end = len(text)
+        elif not end:  # a line longer than the window
+            size *= 2
+            continue
+        part = head + text[at:end]
+        lines = [0, *(match.end() for match in _NEWLINE.finditer(part))]
+        tokens = _block_parser().parse(part)
+        until, header = (len(part), "") if end == len(text) else _restart(part, tokens, lines)
+        if until <= len(head) and end < len(text):  # one block fills all of it
+            size *= 2
+            continue
+        for block in _blocks(tokens, lines):
+            if len(head) <= block.start < until:
+                depth = _ROW if head and block.start == len(head) else block.depth
+                yield replace(block, start=block.start - len(head) + at, depth=depth)
+        if end == len(text):
+            return
+        at, head, size = at + until - len(head), header, window
+
+
+def _restart(part: str, tokens: Sequence[Token], lines: Sequence[int]) -> tuple[int, str]:
+    """Tell where a window's last block begins, or a table's last row; with the table's header."""
+    opened = [token for token in tokens if token.map and token.nesting >= 0 and not token.level]
+    if not opened:
+        return 0, ""
+    last = opened[-1]
+    assert last.map is not None
+    first = last.map[0]
+    if last.type == "table_open":
+        rows = [token.map[0] for token in tokens if token.type == "tr_open" and token.map]
+        if rows[-1] > first + 2:
+            return lines[rows[-1]], part[lines[first] : lines[first + 2]]
+    return lines[first], ""
+
+
+def _blocks(tokens: Sequence[Token], lines: Sequence[int]) -> Iterator[Block]:
     last = -1
     columns = ""
     for number, token in enumerate(tokens):

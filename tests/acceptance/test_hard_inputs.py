@@ -58,7 +58,7 @@ def plain(done, *said):
 def test_an_empty_folder(world, words):
     (world.folder / "docs").mkdir()
     world.bot("source", "add", "one", "docs")
-    plain(world.bot("reindex"), "0 new")
+    plain(world.bot("reindex"), "0 new", "nothing was found", "[sources.one]", "`include`")
     plain(world.bot("ask", WHERE, env=words, code=None), "found nothing")
 
 

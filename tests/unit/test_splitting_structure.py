@@ -204,6 +204,18 @@ def test_positions_are_right_whatever_ends_a_line(newline):
     assert ("end", 0) in found
 
 
+@given(texts, st.integers(1, 80))
+def test_a_text_has_the_same_blocks_however_much_is_parsed_at_once(text, window):
+    assert list(blocks(text, window)) == list(blocks(text))
+
+
+def test_a_long_table_is_parsed_in_parts_whose_rows_know_their_columns():
+    text = "# A\n\n| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 500 + "\nend\n"
+    found = list(blocks(text, 100))
+    assert found == list(blocks(text))
+    assert sum(block.columns == "a | b" for block in found) == 500
+
+
 def test_an_overlap_must_leave_room_for_something_new():
     with pytest.raises(ValidationError, match="at most half"):
         StructureSettings(max_tokens=100, overlap=51)
