@@ -2,9 +2,13 @@
 
 from typing import ClassVar
 
+import langsmith.utils
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
 
 from bot.testing.fake_models.script import embedding
 
@@ -55,3 +59,45 @@ class Broken(BaseLoader):
     def lazy_load(self):
         yield Document(page_content="first", metadata={"source": "a"})
         raise OSError("the disk is on fire")
+
+
+class Seen:
+    """Who was called, and whether LangSmith would have been told."""
+
+    parts: ClassVar[dict[str, list[bool]]] = {}
+
+    @classmethod
+    def note(cls, name, manager=None):
+        handlers = [type(one).__name__ for one in getattr(manager, "handlers", [])]
+        traced = "LangChainTracer" in handlers or bool(langsmith.utils.tracing_is_enabled())
+        cls.parts.setdefault(name, []).append(traced)
+
+
+class Watched(GenericFakeChatModel):
+    """Answers, and notes."""
+
+    def __init__(self):
+        super().__init__(messages=iter([AIMessage("The printer is upstairs. [1]")] * 9))
+
+    def bind_tools(self, tools, **given):
+        return self
+
+    def _stream(self, messages, stop=None, run_manager=None, **given):
+        Seen.note("model", run_manager)
+        yield from super()._stream(messages, stop, None, **given)
+
+
+class Notes(BaseRetriever):
+    """Finds two documents, and notes."""
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        Seen.note("retriever", run_manager)
+        return [Document(page_content=text) for text in ("The printer is upstairs.", "Soup.")]
+
+
+class Ordering(Longest):
+    """Orders, and notes."""
+
+    def compress_documents(self, documents, query, callbacks=None):
+        Seen.note("reranker")
+        return super().compress_documents(documents, query, callbacks)

@@ -276,9 +276,9 @@ class BotRetriever(BaseRetriever):  # type: ignore[misc]  # it is Any to mypy
 def _question(asked: Question) -> str:
     if isinstance(asked, str):
         return asked
-    if isinstance(asked, Mapping):
+    if isinstance(asked, Mapping) and "question" in asked:
         return str(asked["question"])
-    if asked and isinstance(asked[-1], BaseMessage):
+    if isinstance(asked, Sequence) and asked and isinstance(asked[-1], BaseMessage):
         return str(asked[-1].text)
     raise UsageError("A question is a text, a mapping with `question`, or messages; give one.")
 

@@ -9,9 +9,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 
 from bot.errors import GenerationError
+from bot_langchain.untraced import untraced
 
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _FIRST = 0.5  # seconds before the second try; twice as long before each further one
@@ -71,7 +73,7 @@ async def _timed(chunks: Any, patience: Patience) -> AsyncGenerator[Any]:
             left = end - asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(min(patience.token, max(left, 0))):
-                    chunk = await anext(items)
+                    chunk = await untraced(anext(items))
             except StopAsyncIteration:
                 return
             yield chunk
@@ -110,13 +112,15 @@ def _retry_after(error: Exception) -> float | None:
     if given is None:
         return None
     try:
-        return max(0.0, float(given))
+        asked = float(given)
+        return max(0.0, asked) if isfinite(asked) else None
     except ValueError:
         pass
     try:
         at = parsedate_to_datetime(given)
-    except ValueError:
+    except (TypeError, ValueError):
         return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)  # as with the zone -0000
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 

@@ -12,6 +12,7 @@ from bot import hookimpl
 from bot.errors import EmbeddingError
 from bot_langchain import making
 from bot_langchain.settings import EmbedderSettings
+from bot_langchain.untraced import untraced
 
 if TYPE_CHECKING:
     from bot.document import Purpose, Span, Vectors
@@ -63,9 +64,9 @@ class Embedder:
         given = [text if text.strip() else _BLANK for text in texts]
         try:
             if purpose == "query":
-                found = [await self._made.aembed_query(text) for text in given]
+                found = [await untraced(self._made.aembed_query(text)) for text in given]
             else:
-                found = await self._made.aembed_documents(given)
+                found = await untraced(self._made.aembed_documents(given))
         except Exception as error:
             raise EmbeddingError(
                 f"{self._settings.class_} cannot embed ({type(error).__name__}); check its "

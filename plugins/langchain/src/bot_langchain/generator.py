@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from math import isfinite
 from typing import Any
 
 from bot import Context, Delta, Prompt, Turn, hookimpl
@@ -20,6 +21,7 @@ from bot_langchain.settings import ChatSettings
 log = logging.getLogger(__name__)
 
 _CHARACTERS = 12  # of a token, at most, before an answer counts as endless
+_MOST = 2**31 - 1  # tokens that a server may count
 _ENDLESS = "The model did not stop by itself; its answer was cut."
 _CUT = frozenset({"length", "max_tokens"})
 
@@ -152,7 +154,9 @@ class _Asking:
         text = str(chunk.text)
         self.text += text
         if (used := self.whole.usage_metadata) is not None:
-            self.told = (used["input_tokens"], used["output_tokens"])
+            # Less than nothing would be money for the budget.
+            read, written = used["input_tokens"], used["output_tokens"]
+            self.told = (min(max(read, 0), _MOST), min(max(written, 0), _MOST))
         return text
 
     @property
@@ -173,4 +177,8 @@ def _logprobs(chunk: Any) -> tuple[float, ...]:
     """The logarithms of the tokens' probabilities, as OpenAI's and Ollama's classes tell them."""
     told = (chunk.response_metadata or {}).get("logprobs") or ()
     tokens = told.get("content") or () if isinstance(told, dict) else told
-    return tuple(float(one["logprob"]) for one in tokens)
+    try:
+        found = [float(one["logprob"]) for one in tokens]
+    except (KeyError, TypeError, ValueError):  # a server that tells something else
+        return ()
+    return tuple(found) if all(map(isfinite, found)) else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from bot.errors import PluginError
@@ -18,6 +19,8 @@ def make(settings: ChatSettings) -> Any:
         PluginError: its package is not installed, or it cannot be made so.
     """
     options = making.value(settings.options)
+    if not settings.elsewhere:
+        _stay_here(settings.host)
     if settings.class_:
         maker = making.found(settings.class_)
     else:
@@ -44,6 +47,13 @@ def make(settings: ChatSettings) -> Any:
     return made
 
 
+def _stay_here(host: str) -> None:
+    """Keep what is for this machine from the proxy that the environment names for all hosts."""
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if host not in known.split(","):
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [known, host]))
+
+
 def _given(settings: ChatSettings) -> dict[str, Any]:
     """The settings in the words of the provider's class."""
     provider, _, model = settings.model.partition(":")
@@ -58,6 +68,8 @@ def _given(settings: ChatSettings) -> dict[str, Any]:
         client = {"timeout": settings.timeout}
         given |= {"num_predict": settings.max_tokens, "client_kwargs": client}
         return given | ({"logprobs": True} if settings.logprobs else {})
+    if not settings.elsewhere:
+        given[f"{provider}_proxy"] = ""  # not the one in the environment
     given |= {"max_tokens": settings.max_tokens, "timeout": settings.timeout, "max_retries": 0}
     if provider == "openai":
         given["stream_usage"] = True

@@ -12,6 +12,7 @@ from bot.errors import PluginError, UsageError
 from bot.settings import principal
 from bot_langchain import making
 from bot_langchain.settings import RerankSettings, RetrieverSettings
+from bot_langchain.untraced import untraced
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -38,7 +39,7 @@ class Retriever:
         """Search with the first queries; what several find keeps its best place."""
         best: dict[str, Passage] = {}
         for query in turn.queries[:_QUERIES]:
-            found = await self._retriever.ainvoke(query)
+            found = await untraced(self._retriever.ainvoke(query))
             permitted = [one for one in map(self._passage, found) if _fits(one, turn)]
             for rank, passage in enumerate(permitted, 1):
                 scored = replace(passage, score=1 / rank)
@@ -108,7 +109,7 @@ class Reranked:
             return []
         query = turn.queries[0] if turn.queries else turn.question
         documents = _documents(found[: self._settings.candidates])
-        kept = await self._compressor.acompress_documents(documents, query)
+        kept = await untraced(self._compressor.acompress_documents(documents, query))
         return _ordered(found, kept)[: turn.k]
 
 

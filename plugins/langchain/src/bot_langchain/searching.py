@@ -31,7 +31,10 @@ class Search:
         self._turn = turn
         self._known = passages
         retrievers = turn.assistant.retrievers
-        self._retrievers = {_name(one): one for one in retrievers}
+        self._retrievers: dict[str, str] = {}
+        for number, one in enumerate(retrievers, 1):  # two names may look alike to a model
+            name = _name(one)
+            self._retrievers[f"{name}_{number}" if name in self._retrievers else name] = one
 
     @property
     def tools(self) -> list[dict[str, Any]]:

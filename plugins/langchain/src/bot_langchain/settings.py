@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +24,13 @@ from bot import Secret
 from bot.leaving import Remote, host_elsewhere
 from bot.settings import principal
 from bot.settings.secret import resolve
+
+# Providers whose class goes to `base_url` and nowhere else, and options that could lead it astray.
+_ADDRESSED = frozenset({"openai", "anthropic", "ollama"})
+_LEADING = frozenset(
+    "base_url openai_api_base anthropic_api_url openai_proxy anthropic_proxy model_provider "
+    "http_client http_async_client client_kwargs sync_client_kwargs async_client_kwargs".split()
+)
 
 ImportPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -185,8 +193,16 @@ class ChatSettings(Remote):
     def elsewhere(self) -> str:
         if self.class_:
             return self.class_
-        if self.base_url:
+        if leading := sorted(_LEADING & self.options.keys()):
+            return f"wherever options.{leading[0]} leads"
+        if self.base_url and self.provider in _ADDRESSED:
             return host_elsewhere(self.base_url)
         if self.provider == "ollama":
             return host_elsewhere(os.environ.get("OLLAMA_HOST") or "localhost")
         return self.provider
+
+    @property
+    def host(self) -> str:
+        """The host that is asked, with an address of its own."""
+        url = self.base_url or os.environ.get("OLLAMA_HOST") or "localhost"
+        return urlsplit(url if "//" in url else f"//{url}").hostname or ""
