@@ -20,6 +20,7 @@ from bot.indexing.addresses import AddressRefused, looked_up, plain_host, public
 
 FETCHING = 900.0  # seconds
 READING = 60.0
+MOST = 1 << 28  # bytes that git may say: trees that hold each other many times list for ever
 
 _BRANCH = re.compile(r"[\w][\w./@+-]*")
 _SAFE = (
@@ -33,6 +34,10 @@ _SAFE = (
 )
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _GITS_OWN = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_SSL_CAINFO")
+
+
+class TooMuch(SourceError):
+    """A repository holds more than can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +128,15 @@ class Mirror:
 
         Raises:
             SourceError: there is no such folder.
+            TooMuch: it holds millions of files.
         """
         tree = f"{commit}:{folder.strip('/')}" if folder.strip("/") else commit
         try:
             listed = await self._git(
                 "ls-tree", "-r", "-z", "--long", "--full-tree", tree, seconds=READING
             )
+        except TooMuch:
+            raise
         except SourceError as error:
             raise SourceError(
                 f"{self._repository} has no folder {folder!r} in {self._branch or 'its branch'}; "
@@ -143,7 +151,9 @@ class Mirror:
             DocumentError: git's store is damaged.
         """
         try:
-            return await self._git("cat-file", "blob", entry.object, seconds=READING)
+            return await self._git(
+                "cat-file", "blob", entry.object, seconds=READING, most=entry.size
+            )
         except SourceError as error:
             raise DocumentError(str(error)) from error
 
@@ -167,7 +177,9 @@ class Mirror:
         written = ",".join(f"[{each}]" if ":" in each else each for each in addresses)
         return [f"http.curloptResolve={host}:{port}:{written}"]
 
-    async def _git(self, *arguments: str, seconds: float, settings: Sequence[str] = ()) -> bytes:
+    async def _git(
+        self, *arguments: str, seconds: float, settings: Sequence[str] = (), most: int = 0
+    ) -> bytes:
         options = [part for each in (*_SAFE, *settings) for part in ("-c", each)]
         try:
             process = await asyncio.create_subprocess_exec(
@@ -182,7 +194,14 @@ class Mirror:
             raise SourceError("A git source needs the program git; install it.") from error
         try:
             async with asyncio.timeout(seconds):
-                out, told = await process.communicate()
+                assert process.stdout is not None
+                assert process.stderr is not None
+                reading = (
+                    self._said(stream, max(most, MOST))
+                    for stream in (process.stdout, process.stderr)
+                )
+                out, told = await asyncio.gather(*reading)
+                await process.wait()
         except TimeoutError as error:
             raise SourceError(
                 f"{self._repository} takes longer than {seconds:g} s; what is indexed stays."
@@ -196,6 +215,17 @@ class Mirror:
                 f"{self._repository} cannot be read: {_last_line(told)}; what is indexed stays."
             )
         return out
+
+    async def _said(self, stream: asyncio.StreamReader, most: int) -> bytes:
+        said = bytearray()
+        while part := await stream.read(1 << 16):
+            said += part
+            if len(said) > most:
+                raise TooMuch(
+                    f"{self._repository} holds more than can be listed; name a `folder` of it in "
+                    "bot.toml. What is indexed stays."
+                )
+        return bytes(said)
 
 
 def _environment() -> dict[str, str]:

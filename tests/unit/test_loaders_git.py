@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bot.document import Skipped, Source
 from bot.errors import DocumentError, SourceError
+from bot.indexing import repositories
 from bot.indexing.builtin import GitSettings
 from bot.indexing.git import GitLoader
 
@@ -194,6 +195,20 @@ async def test_a_private_server_is_refused_unless_allowed_and_so_is_where_it_red
     with pytest.raises(SourceError, match="cannot be read"):
         await load(repository=f"{server.url}/moved.git", allow_private=["127.0.0.1"])
     assert len(server.asked) == 1
+
+
+async def test_trees_that_hold_each_other_ten_billion_times_are_refused(
+    repository, load, monkeypatch
+):
+    tree = "100644 blob " + repository("hash-object", "-w", "--stdin", stdin=b"x")
+    for _ in range(10):
+        made = "".join(f"{tree}\t{name}\n" for name in range(10))
+        tree = "040000 tree " + repository("mktree", stdin=made.encode())
+    commit = repository("commit-tree", tree.split()[-1], stdin=b"bomb")
+    repository("update-ref", "refs/heads/main", commit)
+    monkeypatch.setattr(repositories, "MOST", 1 << 20)
+    with pytest.raises(SourceError, match="more than can be listed"):
+        await load()
 
 
 async def test_what_is_not_there_is_told(load, tmp_path):
