@@ -214,7 +214,7 @@ async def test_one_version_at_a_time_has_the_alias(elastic, retriever):
 
 
 async def test_an_index_that_is_not_there_is_told(retriever):
-    with pytest.raises(IndexingError, match="bot index rebuild"):
+    with pytest.raises(IndexingError, match="bot reindex --rebuild"):
         await retriever().bot_retrieve(TURN)
 
 

@@ -134,7 +134,7 @@ class Index:
                 reason = str(answer["error"].get("reason", "an error")).splitlines()[0][:200]
                 raise IndexingError(
                     f"Elasticsearch cannot search {self.name(version)} ({reason}); run `bot "
-                    "index rebuild` when the retriever is newer than the index."
+                    "reindex --rebuild` when the retriever is newer than the index."
                 )
             found.append([dict(hit) for hit in answer["hits"]["hits"]])
         return found
@@ -171,7 +171,8 @@ class Index:
             yield
         except (ApiError, BulkIndexError) as error:
             raise IndexingError(
-                f"Elasticsearch on {host} refused: {str(error).splitlines()[0][:300]}."
+                f"Elasticsearch on {host} refused ({str(error).splitlines()[0][:300]}); its log "
+                "says more, and `api_key` may lack a right."
             ) from error
         except TransportError as error:
             raise IndexingError(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot import Component, Context, hookimpl
-from bot.errors import UsageError
+from bot.errors import ConfigError
 
 
 class ExpandSettings(BaseModel):
@@ -37,7 +37,7 @@ def make(name: str, settings: Any, context: Context) -> object:
     from bot_expand.retriever import Expand
 
     if name in settings.retrievers:
-        raise UsageError(f"[retrievers.{name}] searches with itself; name another retriever.")
+        raise ConfigError(f"[retrievers.{name}] searches with itself; name another retriever.")
     return Expand(settings, context)
 
 

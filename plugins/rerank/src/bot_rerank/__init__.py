@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot import Component, Context, hookimpl
-from bot.errors import UsageError
+from bot.errors import ConfigError
 
 
 class RerankSettings(BaseModel):
@@ -33,7 +33,7 @@ def make(name: str, settings: Any, context: Context) -> object:
     from bot_rerank.retriever import Rerank
 
     if name in settings.retrievers:
-        raise UsageError(f"[retrievers.{name}] searches with itself; name another retriever.")
+        raise ConfigError(f"[retrievers.{name}] searches with itself; name another retriever.")
     return Rerank(settings, context)
 
 
