@@ -129,8 +129,12 @@ def main() -> None:
 
 def _leave(code: int | None) -> NoReturn:
     """End, at once when a thread still waits for a line: Python would abort over its lock."""
-    daemons = [thread for thread in threading.enumerate() if thread.daemon]
-    if any(thread.name != "idle hook" for thread in daemons):
+    waiting = {thread.name for thread in threading.enumerate() if thread.daemon}
+    if waiting:
+        from bot.threads import IDLE  # loaded already where there are any
+
+        waiting.discard(IDLE)
+    if waiting:
         logging.shutdown()
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):  # its reader has left
