@@ -56,7 +56,7 @@ class Embedder:
         digests = [hashlib.sha256(text.encode()).digest() for text in texts]
         with open(os.environ["FAULT_LOG"], "a") as log:
             log.write("".join(f"{self.name} {digest.hex()}\\n" for digest in digests))
-        for text in texts:
+        for text in texts if purpose == "document" else []:
             time.sleep(self.delay)
             if self.delay and "deadly" in text:
                 os._exit(9)

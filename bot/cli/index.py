@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bot.evaluation.indexes import Verdict
     from bot.indexing.status import Overview, Status
 
+SHOWN = 20  # documents in quarantine
+
 
 @click.group(epilog="Example: bot index status --watch  ·  bot index promote 2")
 def command() -> None:
@@ -184,7 +186,11 @@ async def pause(session: Session, version: int, as_json: bool) -> int:
     from bot.indexing import promotion
 
     async with session.bot() as bot:
-        await promotion.pause(bot, version, True)
+        works = await promotion.pause(bot, version, True)
+    if not works:
+        told = f"Version {version} is complete: there is nothing to pause."
+        print_result(told, as_json=as_json, version=version, state="complete")
+        return 0
     told = f"Version {version} is paused; `bot index resume {version}` goes on."
     print_result(told, as_json=as_json, version=version, state="paused")
     return 0
@@ -222,12 +228,15 @@ async def retry(session: Session, version: int, as_json: bool) -> int:
         await work(bot, version)
         found = await indexing.read(bot)
     refused = [one for one in found.quarantined if one["version"] == version]
+    error = next((one.error for one in found.versions if one.version == version), "")
     if as_json:
-        click.echo(dumps({"version": version, "tried": lacking, "quarantined": refused}))
+        told = {"version": version, "tried": lacking, "quarantined": refused, "error": error}
+        click.echo(dumps(told))
     else:
         click.echo(f"{lacking} documents were tried again, {len(refused)} still fail.")
         _show_refused(refused)
-    return int(bool(refused))
+        _show_error(error)
+    return int(bool(refused or error))
 
 
 def _promoted(verdict: Verdict, done: bool) -> dict[str, Any]:
@@ -278,8 +287,7 @@ def _show(found: Status, as_json: bool, dumps: Callable[[Any], str]) -> None:
         click.echo("There is no index yet; run `bot reindex`.")
     for one in found.versions:
         click.echo(_line(one))
-        if one.error:
-            click.secho(f"  it does not get on: {printable(one.error)}", fg="red")
+        _show_error(one.error)
     click.echo(f"{found.workers} workers")
     _show_refused(found.quarantined)
     for source in found.sources:
@@ -288,7 +296,7 @@ def _show(found: Status, as_json: bool, dumps: Callable[[Any], str]) -> None:
 
 def _line(one: Overview) -> str:
     parts = [
-        f"version {one.version} {'paused' if one.paused else one.state}",
+        f"version {one.version} {one.state}{', paused' if one.paused else ''}",
         f"{one.embedder}, {one.dimensions} dimensions",
         f"{one.indexed} of {one.documents} documents",
         f"{one.chunks} chunks",
@@ -296,23 +304,32 @@ def _line(one: Overview) -> str:
     ]
     if one.quarantined:
         parts.append(f"{one.quarantined} in quarantine")
-    if one.state == "building":
+    if one.state == "building" and not one.paused:
         parts.append(f"{one.chunks_per_second:.0f} chunks/s")
         if one.seconds_left is not None:
             parts.append(f"{one.seconds_left:.0f} s left")
     return " · ".join(parts)
 
 
+def _show_error(error: str) -> None:
+    from bot.text import printable
+
+    if error:
+        click.secho(f"  it does not get on: {printable(error)}", fg="red")
+
+
 def _show_refused(refused: Any) -> None:
     from bot.text import printable
 
-    for one in refused:
+    for one in refused[:SHOWN]:
         place = f"{one['source']}/{one['document']}"
         click.secho(
             f"  quarantined in version {one['version']}: {printable(place)}: "
             f"{printable(one['error'])}",
             fg="yellow",
         )
+    if len(refused) > SHOWN:
+        click.secho(f"  and {len(refused) - SHOWN} more; --json tells all of them", fg="yellow")
 
 
 def _size(count: int) -> str:

@@ -136,19 +136,23 @@ async def _rebuild(
         click.echo(f"Version {version.id} {how}; the live one answers meanwhile.", err=True)
     await work(bot, version.id)
     found = await status.read(bot)
-    (one,) = (each for each in found.versions if each.version == version.id)
+    one = next((each for each in found.versions if each.version == version.id), None)
+    if one is None:
+        raise IndexingError(f"Version {version.id} was cancelled meanwhile, by another hand.")
     if as_json:
         click.echo(dumps(asdict(one)))
     else:
         _tell_rebuilt(one)
-    return int(one.state == "building" and not one.paused)
+    return int(one.state == "building")
 
 
 def _tell_rebuilt(one: Overview) -> None:
+    if one.paused:
+        click.echo(f"Version {one.version} is paused; `bot index resume {one.version}` goes on.")
+        return
     if one.state == "building":
         click.echo(
-            f"Version {one.version} is not complete: {one.error or 'it was paused'}. "
-            "`bot index status` tells more."
+            f"Version {one.version} is not complete: {one.error}. `bot index status` tells more."
         )
         return
     aside = f", {one.quarantined} in quarantine" if one.quarantined else ""

@@ -115,11 +115,13 @@ async def rollback(bot: Bot) -> tuple[IndexVersion, int]:
         version = await versions.one(connection, "predecessor")
         if version is None:
             raise NotFound(
-                "There is no version to go back to: the one before was dropped, or never was."
+                "There is no version to go back to: the one before was dropped, or never was. "
+                "`bot index promote` makes any other live (`bot index list`)."
             )
         version = await versions.make_live(connection, bot.plugins.manager, version)
         cursor = await connection.execute(QUERIES["count_lacking"], {"version": version.id})
         ((lacking,),) = await cursor.fetchall()
+        await connection.execute(QUERIES["cancel_jobs"], {"version": version.id})
         if lacking:
             await rebuild.plan(connection, version.id)
     return version, int(lacking)
@@ -177,20 +179,28 @@ async def cancel(bot: Bot, number: int) -> None:
     await drop(bot, number)
 
 
-async def pause(bot: Bot, number: int, paused: bool) -> None:
+async def pause(bot: Bot, number: int, paused: bool) -> bool:
     """Keep a version's jobs from being taken, or let them go on; those in hand are finished.
+
+    Returns:
+        Whether there is anything to be done for it; if not, nothing is paused.
 
     Raises:
         NotFound: there is none by this number.
     """
-    old, new = rebuild.QUEUE, rebuild.PAUSED
-    if not paused:
-        old, new = new, old
+    new = rebuild.PAUSED if paused else rebuild.QUEUE
     async with bot.database.transaction() as connection:
-        await versions.get(connection, number)
+        version = await versions.get(connection, number)
+        if paused and version.state != "building":
+            arguments = {"version": number, "paused": ""}
+            cursor = await connection.execute(QUERIES["any_outstanding"], arguments)
+            ((waits, _),) = await cursor.fetchall()
+            if not waits:
+                return False
         await connection.execute(QUERIES["pause"], {"version": number, "paused": paused})
         await connection.execute(QUERIES["move_jobs"], {"version": number, "queue": new})
         await connection.execute(QUERIES["announce"], {"queue": new})
+    return True
 
 
 async def retry(bot: Bot, number: int) -> int:
@@ -201,10 +211,14 @@ async def retry(bot: Bot, number: int) -> int:
 
     Raises:
         NotFound: there is none by this number.
+        UsageError: it is paused.
     """
     async with bot.database.transaction() as connection:
         await connection.execute(QUERIES["lock_versions"])
         await versions.get(connection, number)
+        cursor = await connection.execute(QUERIES["is_paused"], {"version": number})
+        if await cursor.fetchone() == (True,):
+            raise UsageError(f"Version {number} is paused; run `bot index resume {number}` first.")
         await connection.execute(QUERIES["release_all"], {"version": number})
         cursor = await connection.execute(QUERIES["count_lacking"], {"version": number})
         ((lacking,),) = await cursor.fetchall()

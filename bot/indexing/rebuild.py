@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from bot.database import Connection
 from bot.dispatch import describe
 from bot.document import Document, IndexVersion
-from bot.errors import BotError, DatabaseUnavailable, IndexingError, MassDeletion, SourceBusy
+from bot.errors import BotError, DatabaseError, IndexingError, MassDeletion, SourceBusy
 from bot.indexing import versions
 from bot.indexing.building import BATCH, Builder, build_apart
-from bot.indexing.ledger import Cut, Whole, add_chunks, changing, quarantine
+from bot.indexing.ledger import Cut, Whole, add_chunks, changing, delete_chunks, quarantine
 from bot.indexing.versions import QUERIES, tell_index
 from bot.jobs import Job, Task, defer, defer_many
 from bot.text import storable
@@ -34,6 +36,8 @@ PAUSED = "index (paused)"  # nobody takes from here
 SIZE = BATCH * 800  # characters of a batch; a chunk has some 800
 CAREFUL = 3  # attempt from which documents are taken one by one, each noted before
 DEATHS = 2  # of workers that were at one document, until it is set aside
+ENOUGH = 8  # documents that the index does not take, until it is asked whether it takes any
+OF_DATA = ("22", "23", "54")  # SQLSTATEs of values, constraints and limits
 LOOK = 1.0  # seconds between looks whether all batches are done
 
 
@@ -211,33 +215,83 @@ async def _one_by_one(bot: Bot, builder: Builder, documents: Sequence[Whole]) ->
     Raises:
         BotError: no document is to blame.
     """
-    for one in documents:
-        arguments = {"version": builder.version.id, "document": one.id}
+    refused: list[tuple[Whole, BotError]] = []
+    try:
+        for one in documents:
+            refused += await _take(bot, builder, one)
+            if len(refused) == ENOUGH:
+                await _set_aside(bot, builder, refused)
+                refused.clear()
+        await _set_aside(bot, builder, refused)
+    except BotError:  # this was no death
+        arguments = {"version": builder.version.id, "documents": [one.id for one in documents]}
         async with bot.database.connection() as connection:
-            cursor = await connection.execute(QUERIES["begin_trying"], arguments)
-            row = await cursor.fetchone()
-        if row is not None and row[0] > DEATHS:
-            why = "the workers that tried to index it have died"
-            await _store(bot, builder, [one], [why])
-            continue
-        try:
-            await _take(bot, builder, one)
-        except BotError:  # this was no death
-            async with bot.database.connection() as connection:
-                released = {"version": builder.version.id, "documents": [one.id]}
-                await connection.execute(QUERIES["release"], released)
-            raise
+            await connection.execute(QUERIES["outlived"], arguments)
+        raise
 
 
-async def _take(bot: Bot, builder: Builder, one: Whole) -> None:
+async def _take(bot: Bot, builder: Builder, one: Whole) -> list[tuple[Whole, BotError]]:
+    """Try a document, having noted that before; return it when the index does not take it."""
+    arguments = {"version": builder.version.id, "document": one.id}
+    async with bot.database.connection() as connection:
+        cursor = await connection.execute(QUERIES["begin_trying"], arguments)
+        row = await cursor.fetchone()
+    if row is not None and row[0] > DEATHS:
+        await _store(bot, builder, [one], ["the workers that tried to index it have died"])
+        return []
     built = await _build(builder, [one])
     try:
         await _store(bot, builder, [one], built)
-    except DatabaseUnavailable:
-        raise
-    except BotError as error:  # alone, so it is the document that the index does not take
+    except BotError as error:
+        if not _may_be_its_own(error):
+            raise
+        return [(one, error)]
+    return []
+
+
+def _may_be_its_own(error: BotError) -> bool:
+    """Whether what stands in a document may be the cause; a full disk or a lock is none's."""
+    if not isinstance(error, DatabaseError):
+        return True
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(OF_DATA)
+
+
+async def _set_aside(bot: Bot, builder: Builder, refused: Sequence[tuple[Whole, BotError]]) -> None:
+    """Set documents aside that the index does not take, when it takes others.
+
+    Raises:
+        BotError: it takes nothing, or nobody can tell.
+    """
+    if not refused:
+        return
+    if not await _takes_others(bot, builder):
+        raise refused[-1][1]
+    for one, error in refused:
         log.warning("%s/%s: %s", one.source, one.document.key, error)
         await _store(bot, builder, [one], [str(error)])
+
+
+async def _takes_others(bot: Bot, builder: Builder) -> bool:
+    """Store once more what a version holds already, and take that back."""
+    manager, version = bot.plugins.manager, builder.version
+    async with bot.database.connection() as connection:
+        cursor = await connection.execute(QUERIES["held"], {"version": version.id})
+        held = [_whole(row) for row in await cursor.fetchall()]
+    try:
+        built = [cuts for cuts in await _build(builder, held) if not isinstance(cuts, str)]
+        if not built:
+            return False
+        async with (
+            changing(bot.database) as (connection, _),
+            connection.transaction(force_rollback=True),
+        ):
+            await delete_chunks(manager, connection, version, [one.id for one in held])
+            await add_chunks(manager, connection, version, held, built)
+    except BotError as error:
+        log.warning("the index takes nothing: %s", error)
+        return False
+    return True
 
 
 async def _note(bot: Bot, version: IndexVersion, error: Exception) -> None:

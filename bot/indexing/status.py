@@ -108,11 +108,12 @@ def _overview(row: dict[str, Any], size: int) -> Overview:
     speed = row["chunks_per_second"]
     left = row["documents"] - row["indexed"] - row["quarantined"]
     a_document = row["chunks"] / row["indexed"] if row["indexed"] else 0
-    seconds = left * a_document / speed if speed and row["state"] == "building" else None
+    moves = row["state"] == "building" and not row["paused"]
+    seconds = left * a_document / speed if speed and moves else None
     embedder = row["settings"].get("embedder", {})
     return Overview(
         **row,
         bytes=size,
-        seconds_left=0.0 if left == 0 and row["state"] == "building" else seconds,
+        seconds_left=0.0 if left == 0 and moves else seconds,
         embedder=embedder.get("identity", {}).get("name", embedder.get("type", "")),
     )

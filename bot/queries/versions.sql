@@ -37,12 +37,13 @@ update index_version set state = 'retired', retired_at = now() where state = 'li
 
 -- name: make_live
 update index_version
-set state = 'live', promoted_at = now(), retired_at = null, verdict = %(verdict)s,
+set state = 'live', promoted_at = now(), retired_at = null, paused = false,
+    verdict = %(verdict)s,
     replaced = coalesce(%(replaced)s, replaced)
 where id = %(version)s
 
 -- name: is_complete
-update index_version set state = 'ready', ready_at = now(), error = ''
+update index_version set state = 'ready', ready_at = now(), paused = false, error = ''
 where id = %(version)s and state = 'building'
 
 -- name: went_wrong
@@ -102,6 +103,14 @@ and not exists (
     select from quarantine q where q.version_id = %(version)s and q.document_id = d.id
         and q.content_hash = d.content_hash and q.error <> '')
 order by d.id
+
+-- name: held
+-- A document that a version holds, as it is now.
+select d.id, s.name, d.key, d.passage_id, d.uri, d.title, d.text, d.format, d.metadata, d.readers,
+    d.content_hash
+from indexed i join document d on d.id = i.document_id and d.content_hash = i.content_hash
+join source s on s.id = d.source_id
+where i.version_id = %(version)s and i.chunks > 0 limit 1
 
 -- name: count_lacking
 select count(*) from document d
@@ -172,6 +181,11 @@ on conflict (version_id, document_id) do update
 
 -- name: release
 delete from quarantine where version_id = %(version)s and document_id = any(%(documents)s)
+
+-- name: outlived
+-- Some documents were tried, and nobody has died.
+delete from quarantine
+where version_id = %(version)s and document_id = any(%(documents)s) and error = ''
 
 -- name: release_all
 delete from quarantine where version_id = %(version)s

@@ -1,5 +1,6 @@
 """`reindex --rebuild` and `index`: what an operator does, and what the exit codes say."""
 
+import psycopg
 import pytest
 
 CONFIG = '[sources.office]\ntype = "folder"\npath = "docs"\nurl = "https://wiki.example.com/"\n'
@@ -61,6 +62,57 @@ def test_a_source_that_is_gone_deletes_nothing_until_somebody_agrees(office):
     done = office.bot("reindex", "--source", "office", "--yes")
     assert "12 deleted" in done.stdout
     assert office.json("index", "status", "--json")["sources"] == []
+
+
+def test_settings_that_are_not_the_live_version_s_are_told(office):
+    assert office.json("config", "check", "--json")["notes"] == []
+    office.write(
+        "bot.toml",
+        f'{CONFIG}[index]\nembedder = "other"\nsplitter = "short"\nvectors = "half"\n'
+        '[embedders.other]\ntype = "sentence-transformers"\nmodel = "a/model"\n'
+        '[splitters.short]\ntype = "structure"\nmax_tokens = 64\n',
+    )
+    how = " in index version 1; `bot reindex --rebuild` builds one as bot.toml says."
+    expected = [
+        f"The embedder of [index] is 'sentence-transformers', and 'minilm'{how}",
+        f"splitter.max_tokens is 64 in bot.toml, and 200{how}",
+        f"index.vectors is 'half' in bot.toml, and 'single'{how}",
+    ]
+    assert office.json("config", "check", "--json")["notes"] == expected
+    found = office.json("doctor", "--json")
+    assert [one["says"] for one in found if one["state"] == "note"] == expected
+
+
+def test_a_rebuild_that_is_paused_or_cancelled_by_another_hand_is_told_and_fails(office):
+    """Its jobs are not due for an hour, so that it waits as long as it takes."""
+    with psycopg.connect(office.conninfo) as connection:
+        connection.execute(
+            "create function later() returns trigger language plpgsql as $$ begin"
+            " new.scheduled_at := now() + interval '1 hour'; return new; end $$;"
+            " create trigger later before insert on procrastinate_jobs"
+            " for each row execute function later()"
+        )
+    waits = office.start("reindex", "--rebuild")
+    office.wait("select count(*) > 0 from index_version where id = 2", waits)
+    office.bot("index", "pause", "2")
+    out, _ = waits.communicate(timeout=120)
+    assert (waits.returncode, b"Version 2 is paused; `bot index resume 2`" in out) == (1, True)
+    assert "version 2 building, paused" in office.bot("index", "status").stdout
+    assert "is paused" in office.bot("index", "retry", "2", code=2).stderr
+    office.bot("index", "resume", "2")
+    waits = office.start("reindex", "--rebuild")
+    assert b"was begun before and goes on" in waits.stderr.readline()
+    watches = office.start("index", "status", "--watch")
+    seen = [watches.stdout.readline() for _ in range(6)]
+    assert sum(line.startswith(b"version 2 building") for line in seen) == 2
+    office.bot("index", "cancel", "2", "--yes")
+    _, err = waits.communicate(timeout=120)
+    assert (waits.returncode, b"was cancelled meanwhile" in err) == (1, True)
+    out, _ = watches.communicate(timeout=120)
+    left, workers = out.splitlines()[-2:]
+    assert (watches.returncode, left[:14]) == (0, b"version 1 live")
+    assert workers.endswith(b" workers")
+    assert "nothing to pause" in office.bot("index", "pause", "1").stdout
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bot import Document, hookimpl
 from bot import worker as working
 from bot.errors import IndexingError, MassDeletion, NotFound, UsageError
 from bot.evaluation import golden
-from bot.indexing import promotion, rebuild, status, versions
+from bot.indexing import estimate, promotion, rebuild, status, versions
 from bot.indexing.drift import drift
 from bot.jobs import Job
 from bot.worker import Worker
@@ -30,7 +30,7 @@ mode = "lexical"
 type = "pgvector"
 [generators.speaker]
 [limits]
-retrieve = 0.5
+retrieve = 60
 [sources.handbook]
 type = "memory"
 [index]
@@ -399,33 +399,48 @@ async def test_a_worse_version_is_told_by_the_golden_set(bot, asked, rows):
 
 
 async def test_no_question_fails_through_rebuild_promotion_rollback_and_drop(
-    bot, fill, monkeypatch
+    bot, fill, monkeypatch, rows
 ):
     monkeypatch.setattr(rebuild, "SIZE", 800)
     await fill(**TEXTS)
-    asked = 0
+    begun = [0, 0, 0]
 
-    async def ask():
-        nonlocal asked
+    async def ask(who):
         while True:
+            begun[who] += 1
             passages, run = await bot.search("text 3 one")
             assert [passages[0].text, run.notices] == ["text 3 one", ()]
-            asked += 1
 
-    asking = [asyncio.create_task(ask()) for _ in range(3)]
+    asking = [asyncio.create_task(ask(who)) for who in range(len(begun))]
     for _ in range(3):
-        before, at = await live(bot), asked
+        before = await live(bot)
         version = await built(bot)
         await promotion.promote(bot, version, instead_of=before)
         await promotion.rollback(bot)
         await promotion.promote(bot, version, instead_of=before)
+        at = list(begun)
+        async with asyncio.timeout(PATIENCE):
+            while not all(map(int.__gt__, begun, at)):
+                assert not [task for task in asking if task.done()]
+                await asyncio.sleep(0.01)
+        # No question is left that was put to the version before; its time is over.
+        await rows("update index_version set retired_at = now() - interval '1 hour' returning 1")
         await promotion.drop(bot, before)
-        assert asked > at
         assert not [task for task in asking if task.done()]
     for task in asking:
         task.cancel()
     ended = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+
+
+async def test_a_version_that_was_live_is_not_dropped_while_questions_may_be_put_to_it(bot, fill):
+    await fill(**TEXTS)
+    await promotion.promote(bot, await built(bot), instead_of=1)
+    dropping = asyncio.create_task(promotion.drop(bot, 1))
+    await asyncio.wait({dropping}, timeout=0.5)
+    assert (await overview(bot, 1)).state == "retired"
+    dropping.cancel()
+    await asyncio.gather(dropping, return_exceptions=True)
 
 
 async def test_a_dropped_version_leaves_nothing(bot, fill, rows):
@@ -477,9 +492,30 @@ async def test_a_paused_rebuild_rests_until_it_is_resumed(bot, fill, offered, mo
         one = await overview(bot, version.id)
         assert (one.indexed, one.paused, one.state) == (1, True, "building")
         assert one.jobs == 7, "six batches, and the end"
+        assert one.seconds_left is None
+        with pytest.raises(UsageError, match="is paused; run `bot index resume 2` first"):
+            await promotion.retry(bot, version.id)
         await promotion.pause(bot, version.id, False)
         await until(bot, version.id, lambda one: one.state == "ready")
     assert await held(bot, version.id) == HELD
+    assert not await promotion.pause(bot, version.id, True)
+    assert not (await overview(bot, version.id)).paused
+
+
+async def test_what_a_rolled_back_version_lacks_can_wait_and_a_rollback_ends_the_pause(bot, fill):
+    await fill(**TEXTS)
+    version = await built(bot)
+    await promotion.promote(bot, version, instead_of=1)
+    await fill(**{**TEXTS, "d0": "changed"})
+    await promotion.rollback(bot)
+    await promotion.pause(bot, 1, True)
+    one = await overview(bot, 1)
+    assert (one.state, one.paused, one.jobs) == ("live", True, 2)
+    await promotion.promote(bot, version, instead_of=1)
+    await promotion.rollback(bot)
+    async with at_work(bot):
+        one = await until(bot, 1, lambda one: not one.jobs)
+    assert (one.paused, one.indexed) == (False, 7)
 
 
 async def test_a_poisonous_document_is_set_aside_and_listed_and_tried_again(bot, fill, offered):
@@ -498,6 +534,41 @@ async def test_a_poisonous_document_is_set_aside_and_listed_and_tried_again(bot,
         await until(bot, version, lambda one: not one.jobs)
     assert await held(bot, version) == HELD
     assert (await status.read(bot)).quarantined == []
+
+
+@pytest.mark.parametrize(
+    ("code", "refuses", "quarantined"),
+    [
+        ("53100", "text 3%", 0),  # a full disk is no document's fault,
+        ("22023", "text 3%", 1),  # a value that is none is,
+        ("22023", "text%", 0),  # unless no value is one
+    ],
+)
+async def test_a_document_is_set_aside_when_the_index_takes_others(
+    bot, fill, rows, code, refuses, quarantined
+):
+    await fill(**TEXTS)
+    version, _ = await rebuild.begin(bot, embedder="long")
+    async with bot.database.connection() as connection:
+        await connection.execute(
+            "create function refuse() returns trigger language plpgsql as"
+            f" $$ begin raise exception 'no' using errcode = '{code}'; end $$"
+        )
+        await connection.execute(
+            "create trigger refuse before insert on pgvector_2.chunk for each row"
+            f" when (new.text like '{refuses}') execute function refuse()"
+        )
+    async with at_work(bot):
+        one = await until(bot, version.id, lambda one: not one.jobs)
+    assert (one.quarantined, one.state) == (quarantined, "ready" if quarantined else "building")
+    if not quarantined:
+        assert f"bot index retry {version.id}" in one.error
+    async with bot.database.connection() as connection:
+        await connection.execute("drop trigger refuse on pgvector_2.chunk")
+    assert await promotion.retry(bot, version.id) > 0
+    async with at_work(bot):
+        await until(bot, version.id, lambda one: one.state == "ready" and not one.jobs)
+    assert await held(bot, version.id) == HELD
 
 
 async def test_a_poisonous_document_in_a_sync_is_told_once_and_free_when_it_changes(
@@ -600,6 +671,26 @@ async def test_versions_are_numbered_one_after_the_other_whatever_a_crash_leaves
     async with bot.database.connection() as connection:
         await connection.execute("select setval('index_version_id_seq', 34)")  # as after a kill -9
     assert [await built(bot), await built(bot, changes={"splitter.width": 3})] == [2, 3]
+
+
+async def test_a_dry_run_tells_what_is_done_then_and_changes_nothing(bot, fill, offered):
+    await fill(**TEXTS)
+    changed = {**TEXTS, "d0": "changed", "new": "new one\nnew two"}
+    del changed["d1"]
+    offered.loader.items = [doc(key, text) for key, text in changed.items()]
+    told = await estimate.sync(bot)
+    [source] = told.sources
+    assert await held(bot, 1) == HELD
+    [done] = await bot.sync()
+    for name in ("found", "added", "changed", "unchanged", "deleted"):
+        assert getattr(source, name) == getattr(done, name) > 0
+    assert (told.documents, told.chunks) == (2, done.embedded)
+    told = await estimate.rebuild(bot, "long", {})
+    assert len((await status.read(bot)).versions) == 1
+    version = await built(bot)
+    one = await overview(bot, version)
+    assert (told.documents, told.chunks) == (one.documents, one.chunks)
+    assert told.seconds >= 0
 
 
 async def test_drift_of_settings_is_told(bot, make_bot, fill):
