@@ -3,11 +3,11 @@
     python -m bench.calibrate answers|refusal|curated DATA [--questions 150] [--keep FOLDER]
 
 DATA as for `python -m bench.quality`. `answers` changes each weight of the default generator alone,
-by half and by twice, and shows what the half of XQuAD's English questions that parameters may be
-chosen on makes of it. `refusal` shows recall and false refusals at each threshold, on that half of
-four sets. `curated` counts, with the thresholds of `bot.similarity`, which written paraphrases are
-found and how many of XQuAD's questions are taken for another one. What is chosen here is shown on
-other questions by `python -m bench.quality`.
+by half and by twice, and shows what it makes of XQuAD's questions, English and Chinese, that
+parameters may be chosen on. `refusal` shows recall and false refusals at each threshold, on such
+questions of four sets. `curated` counts, with the thresholds of `bot.similarity`, which written
+paraphrases are found and how many of XQuAD's questions are taken for another one. What is
+chosen here is shown on other questions by `python -m bench.quality`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from bot.indexing import versions
 from bot.similarity import same
 
 PAIRS = Path(__file__).parent / "data" / "paraphrases.tsv"
+EVERY = 10_000  # questions; no set has more
 WEIGHTS: Sequence[tuple[ModuleType, str]] = (
     *((ranking, name) for name in ("_BEFORE", "_AFTER", "_HEADING", "_KIND", "_RANK", "_CARRIED",
-                                   "_NAMES", "_WEAK")),
+                                   "_NAMES", "_WEAK", "_ALONE")),
     *((selection, name) for name in ("_NEAR", "_SHARP", "_LIKELY", "_WORTH")),
-    *((trimming, name) for name in ("LONG", "SHORT", "LEAST")),
+    *((trimming, name) for name in ("LONG", "SHORT", "LEAST", "WIDE")),
 )  # fmt: skip
 
 
@@ -69,21 +70,32 @@ class Vectors:
 
 async def answers(data: Path, keep: Path, most: int) -> None:
     """Change each weight alone."""
-    async with world(data, "xquad_en", keep) as one:
-        asked = [each for each in questions(data, "xquad_en", 2 * most) if each.tuning]
+    for name in ("xquad_en", "xquad_zh"):
+        await weights(data, name, keep, most)
+
+
+async def weights(data: Path, name: str, keep: Path, most: int) -> None:
+    async with world(data, name, keep) as one:
+        asked = to_choose_on(data, name, most)
         cases = [Case(each, (await one.answered(each)).passages) for each in asked]
         live = await versions.live(one.bot.database)
         assert live is not None
         vectors = Vectors(one, live)
         rows = [["as it is", "", *await quoted(cases, vectors)]]
-        for module, name in WEIGHTS:
-            chosen = getattr(module, name)
+        for module, weight in WEIGHTS:
+            chosen = getattr(module, weight)
             for value in (chosen / 2, chosen * 2):
-                setattr(module, name, value)
-                rows.append([name.strip("_").lower(), value, *await quoted(cases, vectors)])
-            setattr(module, name, chosen)
-    show(f"XQuAD en, {len(cases)} questions to choose on", ["weight", "value", "holds the answer",
+                setattr(module, weight, value)
+                rows.append([weight.strip("_").lower(), value, *await quoted(cases, vectors)])
+            setattr(module, weight, chosen)
+    show(f"{name}, {len(cases)} questions to choose on", ["weight", "value", "holds the answer",
          "words"], rows)  # fmt: skip
+
+
+def to_choose_on(data: Path, name: str, most: int) -> list[Question]:
+    """Return questions of a set on which parameters may be chosen, spread evenly."""
+    found = [each for each in questions(data, name, EVERY) if each.looked_at]
+    return found[:: max(1, len(found) // most)][:most]
 
 
 async def quoted(cases: Sequence[Case], vectors: Vectors) -> list[float]:
@@ -96,8 +108,10 @@ async def quoted(cases: Sequence[Case], vectors: Vectors) -> list[float]:
         if not units:
             hits.append(0.0)
             continue
-        asked = (await vectors.of([text], "query"))[0]
-        cosines = (await vectors.of(units, "document") @ asked).tolist()
+        cosines: list[float] | None = None
+        if selection.trust(text, case.passages) >= selection.BLIND:
+            asked = (await vectors.of([text], "query"))[0]
+            cosines = (await vectors.of(units, "document") @ asked).tolist()
         quotes = selection.choose(text, ranked, case.passages, cosines,
                                   max_sentences=DEFAULTS.max_sentences, threshold=0)  # fmt: skip
         said = "\n".join(quote.unit.text for quote in quotes)
@@ -110,7 +124,7 @@ async def refusal(data: Path, keep: Path, most: int) -> None:
     """Show recall and false refusals by threshold."""
     sure: dict[str, list[list[float]]] = {}
     for title, name, on in answering.FOREIGN:
-        asked = [each for each in questions(data, name, 2 * most) if each.tuning]
+        asked = to_choose_on(data, name, most)
         sure[title] = []
         for corpus in (on, name):
             async with world(data, corpus, keep) as one:

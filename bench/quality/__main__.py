@@ -27,13 +27,19 @@ from bot.evaluation.statistics import bootstrap
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]
 
+ANSWERED = 4  # times as many questions are answered as retrieval is measured on
 PAGE = Path(__file__).with_name("page.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--questions", type=int, default=400, help="at most so many a set")
+    parser.add_argument(
+        "--questions",
+        type=int,
+        default=400,
+        help="at most so many a set, four times as many for answers",
+    )
     parser.add_argument("--keep", type=Path, help="keep the indexes here for the next run")
     parser.add_argument("--write", type=Path, help="write the page and the plots into this folder")
     options = parser.parse_args()
@@ -49,6 +55,7 @@ def main() -> None:
         for name, (_, columns, rows) in tables.items():
             text = text.replace(f"{{{name}}}", markdown(columns, rows))
         text = text.replace("{questions}", str(options.questions))
+        text = text.replace("{answered}", str(ANSWERED * options.questions))
         (options.write / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -57,8 +64,8 @@ async def measure(data: Path, keep: Path, most: int, write: Path | None) -> dict
     fusion = await retrieval.fusion(data, keep, most)
     followups = await retrieval.followups(data, keep, most)
     subjects = await retrieval.changes_of_subject(data, keep, most)
-    answers = await answering.answers(data, keep, most)
-    wrong = await answering.foreign(data, keep, most)
+    answers = await answering.answers(data, keep, ANSWERED * most)
+    wrong = await answering.foreign(data, keep, ANSWERED * most)
     after = await answering.off_topic_after_topic(data, keep, most)
     mtrag = await answering.unanswerable(data, keep, most)
     newcomers = await own.fresh(own.DOCS)
@@ -82,6 +89,12 @@ async def measure(data: Path, keep: Path, most: int, write: Path | None) -> dict
             ["questions of", "n", "ours", "words", "best BM25 sentence", "words",
              "difference", "refused", "difference, of those answered"],
             answering.answer_rows(answers),
+        ),
+        "looked_at": (
+            "Answers to questions that parameters were chosen on, and to the others",
+            ["questions of", "n", "difference", "words", "refused",
+             "refused on the wrong corpus"],
+            answering.looked_at_rows(answers, wrong),
         ),
         "own": (
             "Are newcomers' questions on the project's own documentation answered rightly?",

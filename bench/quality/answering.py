@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from bench.quality.measures import BestSentence, held, words
 from bench.quality.retrieval import difference
 from bench.quality.sets import Question, corpus, questions, tasks
-from bench.quality.worlds import DEFAULTS, world
+from bench.quality.worlds import DEFAULTS, together, world
 from bot.evaluation.statistics import Interval, bootstrap
 from bot.turn import Message
 
@@ -29,6 +30,14 @@ FOREIGN = (
 )
 
 
+@dataclass(frozen=True)
+class Sure:
+    """How sure an answer on the wrong corpus was, and whether the question was looked at."""
+
+    confidence: float
+    looked_at: bool
+
+
 @dataclass
 class Quality:
     """One number a question: does ours, and does the best sentence, hold the answer; words."""
@@ -38,12 +47,28 @@ class Quality:
     our_words: list[float]
     their_words: list[float]
     confidence: list[float]
-    tuning: list[bool]
+    looked_at: list[bool]
+
+    def part(self, looked_at: bool) -> Quality:
+        """Return the questions that were looked at, or the others."""
+        kept = [place for place, one in enumerate(self.looked_at) if one == looked_at]
+        return Quality(*([values[place] for place in kept] for values in self._columns))
+
+    @property
+    def _columns(self) -> Sequence[list[Any]]:
+        return [getattr(self, each.name) for each in fields(self)]
 
     @property
     def refused(self) -> list[float]:
         """1 for each question that was refused."""
         return [float(one < DEFAULTS.threshold) for one in self.confidence]
+
+    @property
+    def mean_words(self) -> float:
+        """Words of an answer that is no refusal."""
+        pairs = zip(self.our_words, self.refused, strict=True)
+        said = [count for count, refused in pairs if not refused]
+        return sum(said) / max(len(said), 1)
 
 
 async def answers(data: Path, keep: Path, most: int) -> dict[str, Quality]:
@@ -52,18 +77,19 @@ async def answers(data: Path, keep: Path, most: int) -> dict[str, Quality]:
     for title, name in SETS:
         with corpus(data, name).open(encoding="utf-8") as lines:
             baseline = BestSentence([json.loads(line)["text"] for line in lines])
+        asked = questions(data, name, most)
         one = Quality([], [], [], [], [], [])
         async with world(data, name, keep) as at:
-            for question in questions(data, name, most):
-                said = await at.answered(question)
-                text = "\n".join(said.quotes)
-                best = baseline.of(question.text, [passage.text for passage in said.passages])
-                one.ours.append(held(text, question))
-                one.theirs.append(held(best, question))
-                one.our_words.append(words(text))
-                one.their_words.append(words(best))
-                one.confidence.append(said.confidence)
-                one.tuning.append(question.tuning)
+            answers = await together(at.answered, asked)
+        for question, said in zip(asked, answers, strict=True):
+            text = "\n".join(said.quotes)
+            best = baseline.of(question.text, [passage.text for passage in said.passages])
+            one.ours.append(held(text, question))
+            one.theirs.append(held(best, question))
+            one.our_words.append(words(text))
+            one.their_words.append(words(best))
+            one.confidence.append(said.confidence)
+            one.looked_at.append(question.looked_at)
         found[title] = one
         print(f"  {title}: {len(one.ours)} questions", flush=True)
     return found
@@ -73,13 +99,12 @@ def answer_rows(found: Mapping[str, Quality]) -> list[list[object]]:
     """Make the table; a refusal holds no answer and has no words."""
     rows: list[list[object]] = []
     for title, one in found.items():
-        answered = [n for n, refused in zip(one.our_words, one.refused, strict=True) if not refused]
         rows.append(
             [
                 title,
                 len(one.ours),
                 bootstrap(one.ours),
-                f"{sum(answered) / len(answered):.1f}",
+                f"{one.mean_words:.1f}",
                 bootstrap(one.theirs),
                 f"{sum(one.their_words) / len(one.theirs):.1f}",
                 f"{difference(one.ours, one.theirs):+}",
@@ -90,26 +115,52 @@ def answer_rows(found: Mapping[str, Quality]) -> list[list[object]]:
     return rows
 
 
+def looked_at_rows(
+    found: Mapping[str, Quality], wrong: Mapping[str, Sequence[Sure]]
+) -> list[list[object]]:
+    """Tell the questions that parameters were chosen on from the others."""
+    rows: list[list[object]] = []
+    for title, whole in found.items():
+        for looked_at, name in ((True, "chosen on"), (False, "the others")):
+            one = whole.part(looked_at)
+            if not one.ours:
+                continue
+            recall = _refused([sure for sure in wrong[title] if sure.looked_at == looked_at])
+            rows.append(
+                [
+                    f"{title}, {name}",
+                    len(one.ours),
+                    f"{difference(one.ours, one.theirs):+}",
+                    f"{one.mean_words:.1f} / {sum(one.their_words) / len(one.theirs):.1f}",
+                    f"{sum(one.refused) / len(one.ours):.3f}",
+                    bootstrap(recall) if recall else "",
+                ]
+            )
+    return rows
+
+
 def _of_answered(one: Quality) -> tuple[list[float], list[float]]:
     kept = [place for place, refused in enumerate(one.refused) if not refused]
     return [one.ours[place] for place in kept], [one.theirs[place] for place in kept]
 
 
-async def foreign(data: Path, keep: Path, most: int) -> dict[str, list[float]]:
+async def foreign(data: Path, keep: Path, most: int) -> dict[str, list[Sure]]:
     """Put questions to a corpus that has nothing about them; return how sure each answer was."""
     found = {}
-    for title, asked, on in FOREIGN:
+    for title, name, on in FOREIGN:
+        asked = questions(data, name, most)
         async with world(data, on, keep) as at:
-            found[title] = [
-                (await at.answered(question)).confidence
-                for question in questions(data, asked, most)
-            ]
+            answers = await together(at.answered, asked)
+        found[title] = [
+            Sure(said.confidence, question.looked_at)
+            for question, said in zip(asked, answers, strict=True)
+        ]
         print(f"  {title} on another corpus: {len(found[title])} questions", flush=True)
     return found
 
 
 def refusal_rows(
-    own: Mapping[str, Quality], wrong: Mapping[str, Sequence[float]]
+    own: Mapping[str, Quality], wrong: Mapping[str, Sequence[Sure]]
 ) -> list[list[object]]:
     """Make the table; the precision is that of as many right questions as wrong ones."""
     rows: list[list[object]] = []
@@ -122,8 +173,8 @@ def refusal_rows(
     return [*rows, ["all", len(every), len(false), bootstrap(every), _precision(every, false)]]
 
 
-def _refused(confidences: Sequence[float]) -> list[float]:
-    return [float(one < DEFAULTS.threshold) for one in confidences]
+def _refused(answers: Sequence[Sure]) -> list[float]:
+    return [float(one.confidence < DEFAULTS.threshold) for one in answers]
 
 
 def _precision(recall: Sequence[float], false: Sequence[float]) -> Interval:
@@ -144,8 +195,8 @@ async def unanswerable(data: Path, keep: Path, most: int) -> dict[str, list[floa
     """Ask MTRAG's tasks; return how sure each answer was, by whether there is one."""
     found: dict[str, list[float]] = {}
     async with world(data, "mtrag", keep) as at:
-        for task in tasks(data, most):
-            said = await at.answered(task)
+        asked = tasks(data, most)
+        for task, said in zip(asked, await together(at.answered, asked), strict=True):
             found.setdefault(task.answerable, []).append(said.confidence)
     return found
 
@@ -155,11 +206,11 @@ async def off_topic_after_topic(data: Path, keep: Path, most: int) -> dict[str, 
     ways: dict[str, list[float]] = {"alone": [], "after a question on the documents": []}
     topics = questions(data, "anthropic_docs_qa", most)
     async with world(data, "anthropic_docs_qa", keep) as at:
-        for place, question in enumerate(questions(data, "xquad_en", most)):
-            topic = topics[place % len(topics)]
-            for way, asked in zip(ways, (question, _following(question, topic)), strict=True):
-                sure = (await at.answered(asked)).confidence
-                ways[way].append(float(sure < DEFAULTS.threshold))
+        asked = questions(data, "xquad_en", most)
+        after = [_following(one, topics[place % len(topics)]) for place, one in enumerate(asked)]
+        for way, each in zip(ways, (asked, after), strict=True):
+            for said in await together(at.answered, each):
+                ways[way].append(float(said.confidence < DEFAULTS.threshold))
     return ways
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.quality.answering import Quality
+from bench.quality.answering import Quality, Sure
 from bench.quality.retrieval import WAYS
 from bench.quality.worlds import DEFAULTS
 from bot.evaluation.statistics import bootstrap
@@ -17,7 +17,7 @@ def draw(
     folder: Path,
     fusion: Mapping[str, Mapping[str, Sequence[float]]],
     answers: Mapping[str, Quality],
-    wrong: Mapping[str, Sequence[float]],
+    wrong: Mapping[str, Sequence[Sure]],
     mtrag: Mapping[str, Sequence[float]],
 ) -> None:
     """Write `fusion.png`, `answers.png` and `refusal.png`."""
@@ -72,7 +72,8 @@ def _answers(axes, found) -> None:
 
 def _refusal(axes, own, wrong, mtrag) -> None:
     for title, confidences in wrong.items():
-        _curve(axes, own[title].confidence, confidences, f"{title}, wrong corpus")
+        sure = [one.confidence for one in confidences]
+        _curve(axes, own[title].confidence, sure, f"{title}, wrong corpus")
     _curve(axes, mtrag["ANSWERABLE"], mtrag["UNANSWERABLE"], "MTRAG, unanswerable")
     axes.plot([0, 1], [0, 1], color="#cccccc", lw=0.8)
     axes.set(xlabel="answerable questions refused", ylabel="others refused",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.quality.measures import fused, ndcg
 from bench.quality.sets import Question, questions
-from bench.quality.worlds import World, world
+from bench.quality.worlds import World, together, world
 from bot.evaluation.statistics import Interval, bootstrap
 from bot.turn import Message
 
@@ -30,14 +31,20 @@ async def fusion(data: Path, keep: Path, most: int) -> dict[str, dict[str, list[
     for title, asked, on in SETS:
         async with world(data, on, keep) as one:
             values: dict[str, list[float]] = {way: [] for way in WAYS}
-            for question in questions(data, asked, most):
-                ranked = [await one.ranked(question, mode) for mode in ("lexical", "vector")]
-                ours = await one.ranked(question, "default", k=10)
-                for way, ids in zip(WAYS, (*ranked, fused(*ranked), ours), strict=True):
+            every = questions(data, asked, most)
+            for question, rankings in zip(
+                every, await together(partial(_all_ways, one), every), strict=True
+            ):
+                for way, ids in zip(WAYS, rankings, strict=True):
                     values[way].append(ndcg(ids, question.judged))
         found[title] = values
         print(f"  {title}: {len(values['ours'])} questions", flush=True)
     return found
+
+
+async def _all_ways(one: World, question: Question) -> Sequence[Sequence[str]]:
+    terms, vectors = [await one.ranked(question, mode) for mode in ("lexical", "vector")]
+    return terms, vectors, fused(terms, vectors), await one.ranked(question, "default", k=10)
 
 
 def fusion_rows(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[list[object]]:

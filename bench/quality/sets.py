@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bot.turn import Message
+
+LOOKED_AT = 600  # questions of a set, spread evenly, on which parameters were chosen
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Question:
         answers: texts of which one must stand in an answer; or
         free: an answer in free words.
         answerable: MTRAG's judgement: ANSWERABLE, UNANSWERABLE, PARTIAL or UNDERSPECIFIED.
+        looked_at: whether it is of those that parameters of answers and refusals were chosen on.
     """
 
     id: str
@@ -31,11 +33,7 @@ class Question:
     free: str = ""
     history: tuple[Message, ...] = ()
     answerable: str = ""
-
-    @property
-    def tuning(self) -> bool:
-        """Whether it is of the half on which parameters may be chosen."""
-        return bool(hashlib.sha256(self.id.encode()).digest()[0] % 2)
+    looked_at: bool = True
 
 
 def corpus(data: Path, name: str) -> Path:
@@ -63,7 +61,8 @@ def questions(data: Path, name: str, most: int) -> list[Question]:
         for line in _lines(path)
         if line["_id"] in judged and line["text"].strip()
     ]
-    return _spread(found, most)
+    looked_at = {one.id for one in _spread(found, LOOKED_AT)}
+    return [replace(one, looked_at=one.id in looked_at) for one in _spread(found, most)]
 
 
 def tasks(data: Path, most: int) -> list[Question]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot_extractive import ExtractiveSettings
 from bot_extractive.ranking import rank
@@ -18,6 +19,9 @@ from bot import Bot, Passage, prompt
 
 MODES = ("lexical", "vector", "hybrid")
 DEFAULTS = ExtractiveSettings()
+_AT_ONCE = 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,19 @@ class World:
         given = (asked.question, ranking, asked.passages, cosines)
         quotes = choose(*given, **DEFAULTS.model_dump())
         return Answered([quote.unit.text for quote in quotes], confidence(*given), found)
+
+
+async def together(
+    ask: Callable[[Question], Awaitable[T]], questions: Sequence[Question]
+) -> list[T]:
+    """Ask some questions at a time, as a server does; answers come in their order."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(question: Question) -> T:
+        async with gate:
+            return await ask(question)
+
+    return await asyncio.gather(*map(one, questions))
 
 
 @asynccontextmanager
