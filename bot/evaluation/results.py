@@ -111,13 +111,16 @@ async def trials_of(database: Database, evaluation: int) -> dict[str, list[dict[
     """Read the figures of each question, by variant.
 
     Raises:
-        NotFound: there is no such evaluation.
+        NotFound: there is no such evaluation, or it was stopped before its end.
     """
     async with database.connection() as connection:
         cursor = await connection.execute(QUERIES["trials"], {"evaluation": evaluation})
         rows = await cursor.fetchall()
     if not rows:
-        raise NotFound(f"There is no evaluation {evaluation}; `bot eval list` shows them.")
+        raise NotFound(
+            f"Evaluation {evaluation} has no figures, as it is not finished; the command that "
+            "began it goes on with it, and `bot eval list` shows the others."
+        )
     return dict(rows)
 
 

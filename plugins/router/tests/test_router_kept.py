@@ -9,7 +9,7 @@ from bot_router.golden import Questioning, ask_all
 from routing import SURE, WEAK, Scripted
 
 from bot import Delta, hookimpl
-from bot.errors import EvaluationError, GenerationError
+from bot.errors import EvaluationError, GenerationError, NotFound
 from bot.evaluation import golden, results
 from bot.evaluation.golden import Golden
 from bot.turn import Usage
@@ -103,6 +103,8 @@ async def test_what_was_stopped_goes_on_and_comes_to_the_same(world):
         assert timeless(found) == timeless(expected)
         trials, unit = found.trials()
         assert unit == "cost"
+        with pytest.raises(NotFound, match="not finished"):
+            await results.trials_of(bot.database, 2)
         best = calibration.chosen(calibration.points(list(trials.values())), 0.0)
         await kept.finish({"chosen": best}, trials)
         (row,) = [one for one in await results.listed(bot.database) if one["evaluation"] == 2]

@@ -3,9 +3,12 @@
 import json
 import multiprocessing
 import os
+import pickle
+import shutil
 import signal
 
 import pytest
+import torch
 from bot_tune import folder as folders
 from bot_tune import training
 from bot_tune.progress import Shown
@@ -36,9 +39,13 @@ def killed(place):
     assert process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("method", ["lora", "dora", "prompt", "full"])
-def test_it_resumes_to_the_same_losses(begin, method):
-    more = {"epochs": 3, "evaluations": 5, "method": method}
+@pytest.mark.parametrize(
+    ("method", "task"),
+    [("lora", "sft"), ("dora", "sft"), ("prompt", "sft"), ("full", "sft"),
+     ("lora", "dpo")],
+)  # fmt: skip
+def test_it_resumes_to_the_same_losses(begin, method, task):
+    more = {"epochs": 3, "evaluations": 5, "method": method, "task": task}
     whole = training.run(begin("llama", **more))
     place = begin("llama", **more)
     killed(place)
@@ -82,3 +89,64 @@ def test_what_has_ended_or_was_never_begun_says_so(train, tmp_path):
     with pytest.raises(UsageError, match="never begun"):
         folders.resumed(tmp_path)
     assert json.loads((place / folders.DONE).read_text())["steps"] == 5
+
+
+class Pickled:
+    """Runs a command when it is unpickled as Python would."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.fixture(scope="module")
+def stopped(begin):
+    """A folder of a training that was killed; its last checkpoint is the sixth."""
+    place = begin("llama", epochs=3, evaluations=5)
+    killed(place)
+    return place
+
+
+@pytest.fixture
+def half(stopped, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(stopped, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["optimizer.pt", "scheduler.pt", "rng_state.pth", "pytorch_model.bin", "adapter_model.bin"],
+)
+def test_a_checkpoint_that_somebody_has_put_a_program_into_is_refused(half, tmp_path, name):
+    file, trace = training.last(half) / name, tmp_path / "ran"
+    training.check(file.parent)  # as it was written
+    torch.save({"state": Pickled(trace)}, file)
+    with pytest.raises(UsageError, match=rf"{name} is damaged .* remove checkpoint-6, and"):
+        training.run(half, resume=True)
+    assert not trace.exists()
+    torch.load(file, weights_only=False)
+    assert trace.exists()  # it would have run
+
+
+def test_what_no_resuming_needs_is_not_read(half, tmp_path):
+    torch.save({"state": Pickled(tmp_path / "ran")}, training.last(half) / training.UNREAD)
+    assert training.run(half, resume=True)["steps"] == 15
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_trainer_itself_reads_numbers_alone(half, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "check", lambda checkpoint: None)
+    for name in ("optimizer.pt", "rng_state.pth"):
+        torch.save({"state": Pickled(tmp_path / "ran")}, training.last(half) / name)
+    with pytest.raises(pickle.UnpicklingError):
+        training.run(half, resume=True)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_that_was_cut_short_says_so(half):
+    file = training.last(half) / "optimizer.pt"
+    file.write_bytes(file.read_bytes()[:-2000])
+    with pytest.raises(UsageError, match="remove checkpoint-6"):
+        training.run(half, resume=True)

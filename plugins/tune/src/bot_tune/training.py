@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MEASURED = "held_out"
 METRICS = "metrics.json"
+UNREAD = "training_args.bin"  # a pickle that trainers write and nobody needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def run(folder: Path, *, resume: bool = False) -> dict[str, Any]:
     trainer.save_model(str(folder))
     if not trainer.is_world_process_zero():
         return {}
-    (folder / "training_args.bin").unlink(missing_ok=True)  # pickled; nobody needs it
+    (folder / UNREAD).unlink(missing_ok=True)
     told = summary(trainer, data, after, seconds)
     told |= {"device": made.device, "precision": made.precision, "packed": packed}
     told |= {"own_template": template is None, "processes": trainer.args.world_size}
@@ -298,7 +299,9 @@ def check(checkpoint: Path) -> None:
     import torch
     from transformers.trainer_pt_utils import safe_globals
 
-    for file in sorted([*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]):
+    for file in sorted(checkpoint.iterdir()):
+        if file.suffix not in (".pt", ".pth", ".bin") or file.name == UNREAD:
+            continue
         try:
             with safe_globals():
                 torch.load(file, map_location="cpu", mmap=True, weights_only=True)
