@@ -38,6 +38,10 @@ async def command(
     from bot.turn import Failed, Finished
 
     async with session.bot() as bot:
+        chosen = bot.settings.assistants.get(assistant)
+        if not bot.settings.sources and chosen and "documents" in chosen.retrievers:
+            note = "There is no source yet; add one: bot source add handbook ./docs"
+            click.secho(f"Note: {note}", err=True, fg="yellow")
         events = bot.reply(
             " ".join(question),
             assistant=assistant,

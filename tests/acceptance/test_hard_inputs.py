@@ -56,6 +56,7 @@ def plain(done, *said):
 
 
 def test_an_empty_folder(world, words):
+    plain(world.bot("ask", WHERE, env=words), "no source yet", "bot source add")
     (world.folder / "docs").mkdir()
     world.bot("source", "add", "one", "docs")
     plain(world.bot("reindex"), "0 new", "nothing was found", "[sources.one]", "`include`")
