@@ -16,6 +16,7 @@ test-models: .venv-models/setup  ## the tests of the model plugins, in an enviro
 	.venv-models/bin/pytest plugins/rerank/tests
 	.venv-models/bin/pytest plugins/tune/tests
 	.venv-models/bin/pytest plugins/langchain/tests
+	.venv-models/bin/pytest plugins/minilm/tests/any_model
 
 setup: .venv/setup  ## the default install into .venv
 

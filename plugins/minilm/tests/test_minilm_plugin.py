@@ -1,9 +1,7 @@
 """Both embedders as the bot sees them: offered, configured, called through the hooks."""
 
-import importlib.util
 import sys
 
-import numpy as np
 import pytest
 from bot_minilm import weights
 from bot_minilm.any_model import AnyModel
@@ -13,8 +11,6 @@ from pydantic import ValidationError
 from bot import dispatch
 from bot.errors import ModelMissing
 from bot.plugins import Context, Plugins
-
-HAS_EXTRA = importlib.util.find_spec("sentence_transformers") is not None
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +79,3 @@ def test_a_model_that_is_nowhere_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelMissing, match=r"'no/model' is no folder and cannot be downloaded"):
         AnyModel("no/model", None, tmp_path).bot_embedder_identity()
-
-
-@pytest.mark.skipif(not HAS_EXTRA, reason="an extra that the default install must not have")
-def test_the_same_model_gives_the_same_in_both(tmp_path):
-    ours, any_model = MiniLM(None, tmp_path), AnyModel(str(weights.installed()), "cpu", tmp_path)
-    texts = ["How do I reset my password?", "", "東京 \ud800 tower", "word " * 1000]
-    cosines = ours.bot_embed(texts, "query") * any_model.bot_embed(texts, "query")
-    assert cosines.sum(axis=1).min() >= 0.9999
-    assert any_model.bot_token_spans(texts) == ours.bot_token_spans(texts)
-    identity = any_model.bot_embedder_identity()
-    assert identity == {**ours.bot_embedder_identity(), "name": "model"}
-    assert any_model.bot_embedder_identity() == identity
-    empty = any_model.bot_embed([], "document")
-    assert (empty.shape, empty.dtype) == ((0, 384), np.float32)
