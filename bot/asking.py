@@ -45,7 +45,8 @@ async def retrieve(
     for name in turn.assistant.retrievers:
         try:
             names[await resolve(machinery, "retriever", name)] = name
-        except Exception as error:
+        except Exception as error:  # the other retrievers may find something
+            log.warning("retriever %s: %s", name, error, exc_info=error)
             left_out(f"retriever:{name}", dispatch.describe(error))
     results = await _asked_of(machinery, turn, names, left_out)
     results = [checked(result, "bot_retrieve", is_passage) for result in results]

@@ -231,6 +231,7 @@ class Run:
                     self._limits.hook,
                 )
         except Exception as error:  # the answer stands, as it would without the check
+            log.warning("the check of citations: %s", error, exc_info=error)
             self._left_out("The check of citations", dispatch.describe(error))
             return ""
         self._doubts = len(doubts)

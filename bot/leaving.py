@@ -5,6 +5,7 @@ Decided in docs/decisions/may-receive.md; the core asks here before it gives any
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
@@ -21,7 +22,7 @@ MayReceive: TypeAlias = Literal["nothing", "public", "all"]
 _WIDTH: Mapping[MayReceive, int] = {"nothing": 0, "public": 1, "all": 2}
 
 
-class Remote(BaseModel):
+class Remote(BaseModel, ABC):
     """Settings of a component that sends text to another host; a base class for a plugin's own.
 
     Implement `elsewhere`; the core then keeps to `may_receive`, whatever the component does.
@@ -36,9 +37,9 @@ class Remote(BaseModel):
     )
 
     @property
+    @abstractmethod
     def elsewhere(self) -> str:
         """Where text goes, for people: a host; empty when it stays on this machine."""
-        raise NotImplementedError
 
 
 def allowed(settings: object) -> MayReceive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from fnmatch import fnmatchcase
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,7 @@ from bot.testing.fake_slack.world import Channel, Json, Message, World
 TRIGGER_LIFE = 3.0  # seconds in which a modal may be opened
 
 
-class People:
+class People(ABC):
     """Everything that a person can do; each method returns what a test needs to go on."""
 
     def __init__(self, world: World, deliverer: Deliverer) -> None:
@@ -254,8 +255,9 @@ class People:
         if time.monotonic() - self._triggers.pop(trigger) > TRIGGER_LIFE:
             raise ApiError("expired_trigger_id")
 
+    @abstractmethod
     def _response_url(self, channel: str, user: str, ts: str = "") -> str:
-        raise NotImplementedError  # the server knows its own address
+        """Where an app may answer; the server knows its own address."""
 
     def _interactive(self, user: str) -> Json:
         trigger = uuid4().hex
