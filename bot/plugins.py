@@ -36,7 +36,7 @@ Kind: TypeAlias = Literal["retriever", "generator", "channel", "loader", "splitt
 SettingsModel: TypeAlias = "type[BaseModel]"
 
 GROUP = "bot"  # the entry-point group
-IMPORT_TIMEOUT = 60.0  # seconds for one plugin's import; a machine may be busy
+IMPORT_TIMEOUT = 30.0  # seconds for one plugin's import; a machine may be busy
 
 
 class Embed(Protocol):

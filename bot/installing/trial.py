@@ -15,14 +15,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from bot.installing.children import run, tell
+from bot.plugins import IMPORT_TIMEOUT, Plugins
 
 if TYPE_CHECKING:
     from bot.database import Database
-    from bot.plugins import Component, Plugins
+    from bot.plugins import Component
     from bot.testing.conformance import RetrieverConformance
 
-LIMIT = 60.0  # seconds for the whole trial of one plugin
-HANGING = 30.0  # and for one without a database of its own
+LIMIT = IMPORT_TIMEOUT + 60.0  # seconds for the whole trial of one plugin
+HANGING = IMPORT_TIMEOUT + 30.0  # and for one without a database of its own
 
 _CALLED = ("bot_turn_started", "bot_queries", "bot_rerank", "bot_turn_finished", "bot_around")
 """Hooks of a turn that are called as functions of a module, besides `bot_retrieve`."""
@@ -55,8 +56,6 @@ def tried(
 
 def main(descriptor: int, name: str, database: bool) -> None:
     """Try the plugin, in the child."""
-    from bot.plugins import Plugins
-
     def doing(what: str) -> None:
         tell(descriptor, doing=what)
 
