@@ -56,6 +56,7 @@ def tried(
 
 def main(descriptor: int, name: str, database: bool) -> None:
     """Try the plugin, in the child."""
+
     def doing(what: str) -> None:
         tell(descriptor, doing=what)
 
