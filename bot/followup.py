@@ -17,8 +17,12 @@ _POINTERS = frozenset(
 _OPENERS = re.compile(
     r"(?i)^\s*(and|but|so|or|also|what about|how about|why not|why\?|then|else|otherwise|what if)\b"
 )
-# Asks what something is in general: "What is RAG?", but not "What is the price?"
-_DEFINITION = re.compile(r"(?i)^\s*(?:what|who)(?:\s+(?:is|are|was|were)|['’]s)\s+(?!the\b)\w")
+# Asks what something is in general: "What is RAG?", but not "What is the price?"; or how something
+# is done: "How do I reindex?"
+_WHOLE = re.compile(
+    r"(?i)^\s*(?:(?:what|who)(?:\s+(?:is|are|was|were)|['’]s)\s+(?!the\b)\w"
+    r"|how\s+(?:do|can|should)\s+(?:i|we|you)\s+\w)"
+)
 _CJK_POINTERS = re.compile(
     r"^(那|那么|那麼|然后|然後|还有|還有|它|这|這|为什么|為什麼|呢|じゃ|では|それ|これ|あと|なぜ)"
 )
@@ -71,14 +75,15 @@ def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
     """Return the question, and what was said before it, each with how much it counts.
 
     The subject of a conversation seldom changes: what was said last helps every question a
-    little, and one with few words of its own a lot. The first message has nothing to lean on:
-    then it is empty. The weights are measured in docs/decisions/follow-ups.md.
+    little, and one that refers to it with few words of its own a lot. The first message has nothing
+    to lean on: then it is empty. The weights are measured in docs/decisions/follow-ups.md.
     """
     asked = [m.text for m in turn.conversation.history if m.role == "user"]
     said = [m.text for m in turn.conversation.history if m.role == "assistant"]
     if not asked:
         return ()
-    leaning = max(_ASKED, 1 / (len(_content(turn.question)) + 1))
+    own = len(_content(turn.question))
+    leaning = max(_ASKED, 1 / (own + 1)) if not own or _refers(turn.question) else _ASKED
     parts = [(turn.question, 1.0)]
     parts += [(text, leaning * _FADING**age) for age, text in enumerate(reversed(asked[-_BACK:]))]
     parts += [(text[:_LENGTH], _SAID) for text in said[-1:]]
@@ -86,14 +91,19 @@ def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
 
 
 def _points_back(question: str) -> bool:
+    """Whether a question refers to what was said before, or hardly says anything itself."""
+    if CJK.search(question) or _refers(question):
+        return _refers(question)
+    own = len(_content(question))
+    return own < _FEW and not (own and _WHOLE.match(question))
+
+
+def _refers(question: str) -> bool:
+    """Whether a question has a word that refers to what was said before; in Chinese, is short."""
     if CJK.search(question):
         return len(CJK.findall(question)) <= 6 or bool(_CJK_POINTERS.match(question))
     words = [word.lower() for word in _WORD.findall(question)]
-    return (
-        bool(_OPENERS.match(question))
-        or any(word in _POINTERS for word in words)
-        or (len(_content(question)) < _FEW and not _DEFINITION.match(question))
-    )
+    return bool(_OPENERS.match(question)) or any(word in _POINTERS for word in words)
 
 
 def _content(text: str) -> list[str]:

@@ -30,6 +30,7 @@ def test_a_first_question_stands_as_it_is(question):
         "What is an index version?",
         "What is RAG?",
         "Who is Marie Curie?",
+        "How do I reindex?",
     ],
 )
 def test_a_question_that_stands_alone_stays(question):
@@ -128,6 +129,11 @@ def test_the_fewer_words_a_question_has_the_more_it_leans():
     leaning = [lean(question, "Holidays?")[1][1] for question in ("Why?", "And on Windows?", long)]
     assert leaning == sorted(leaning, reverse=True)
     assert leaning[0] == 1 > leaning[2]
+
+
+def test_few_words_lean_only_where_they_refer_to_something():
+    own, referring = (lean(f"How do I {what}?", "Holidays?")[1][1] for what in ("import", "do it"))
+    assert own == 0.2 < referring
 
 
 def test_of_a_long_answer_the_beginning_counts():
