@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
+from bot.location import located
 from bot.sentences import sentences
 from bot.text import CJK
 from bot.turn import Citation, Passage
@@ -19,7 +20,6 @@ _OPEN = re.compile(r"(?<![ \t])[ \t]*(?:[\[【][\d\s,;、]{0,127})?$")
 _UNCLOSED = re.compile(r"[\[【][\d\s,;、]*$")
 _FENCE = re.compile(r"^[ \t]*(?:```(?!.*```)|~~~)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
-_PAGES = re.compile(r"(page|slide)s (\d+)–\d+$")
 _TELLING = 20  # a shorter claim, such as "No", stands in many words
 _TAIL = 2000  # characters looked back for a sentence
 
@@ -151,22 +151,12 @@ def _cite(marker: int, passage: Passage, claim: str) -> Citation:
         uri=passage.uri,
         title=passage.title,
         quote=quote,
-        location=_page_of(passage, quote),
+        location=located(passage, quote),
         passage_id=passage.id,
         source=passage.source,
         readers=passage.readers,
         retriever=passage.retriever,
     )
-
-
-def _page_of(passage: Passage, quote: str) -> str:
-    """Tell the one page of a quote where its passage goes over several; form feeds part them."""
-    told = _PAGES.search(passage.location)
-    at = passage.text.find(quote)
-    if told is None or at < 0 or "\f" in quote:
-        return passage.location
-    page = int(told[2]) + passage.text.count("\f", 0, at)
-    return f"{passage.location[: told.start()]}{told[1]} {page}"
 
 
 def _quote(text: str, claim: str) -> str:

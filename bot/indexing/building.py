@@ -13,6 +13,7 @@ from bot.document import Document, IndexVersion, Piece, Vectors
 from bot.errors import EmbeddingError, IndexingError
 from bot.indexing.ledger import Cut
 from bot.leaving import MayReceive
+from bot.location import SEPARATOR
 from bot.plugins import Kind
 from bot.turn import EVERYONE
 
@@ -22,8 +23,6 @@ KEPT = "not everyone may read it, and its embedder may receive only what is publ
 
 ENOUGH = 4  # failures in one batch after which the embedder itself is looked at
 PROBE = Document(key="probe", text="A sentence that every embedder can embed.")
-
-SEPARATOR = " › "
 
 Memory: TypeAlias = dict[tuple[str, str], Any]
 """Vectors by embedder and text: versions that differ in their splitter or their index alone share

@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import pytest
+import xlsxwriter
 
 
 def pdf(*pages):
@@ -80,6 +81,13 @@ Content-Type: text/plain; charset=utf-8
 
 The elevator is repaired by Otto on Thursday.
 """
+MAILBOX = "\n".join(
+    f"From ann Mon Jan  5 10:00:00 2026\nFrom: ann@example.com\nSubject: {subject}\n\n{said}\n"
+    for subject, said in {
+        "Coffee machine": "The coffee machine is descaled by Petra.",
+        "Bees": "The beehive on the roof belongs to Ludwig.",
+    }.items()
+)
 
 ASKED = {
     "Which mascot does the lighthouse have?": ("manual.pdf", "page 2", "walrus"),
@@ -90,6 +98,8 @@ ASKED = {
     "Who repairs the elevator?": ("mail.eml", "Elevator repair", "Otto"),
     "What does the sauna cost?": ("sauna.rst", "Prices", "nine euros"),
     "What colour is the visitors badge?": ("visit.html", "Visitors", "yellow"),
+    "Who owns the beehive on the roof?": ("all.mbox", "Bees", "Ludwig"),
+    "What does a forklift weigh?": ("weights.xlsx", "weights.xlsx › Vehicles", "4100"),
 }
 
 
@@ -113,8 +123,13 @@ def library(new_world, with_schema, tmp_path_factory):
     world.write("docs/mail.eml", MAIL)
     world.write("docs/sauna.rst", "Sauna\n=====\n\nPrices\n------\n\nThe sauna costs nine euros.\n")
     world.write("docs/visit.html", "<h1>Visitors</h1><p>The badge of visitors is yellow.</p>")
+    world.write("docs/all.mbox", MAILBOX)
+    with xlsxwriter.Workbook(docs / "weights.xlsx") as workbook:
+        for sheet, name, kilogram in (("Furniture", "desk", 31), ("Vehicles", "forklift", 4100)):
+            workbook.add_worksheet(sheet).write_row("A1", ["thing", "weight in kilogram"])
+            workbook.get_worksheet_by_name(sheet).write_row("A2", [name, kilogram])
     world.bot("source", "add", "library", "docs")
-    assert "8 new" in world.bot("reindex").stdout
+    assert "10 new" in world.bot("reindex").stdout
     return world
 
 
