@@ -2,8 +2,9 @@
 
     python bench/scale.py [--chunks 1000000] [--vectors single half binary]
 
-Synthetic texts (120 words of a Zipf vocabulary) and vectors of 384 dimensions in nested groups, made batch
-by batch, so that the bench itself needs little memory. Recall is against the exact ten nearest.
+Synthetic texts (120 words of a Zipf vocabulary) and vectors of 384 dimensions in nested groups,
+made batch by batch, so that the bench itself needs little memory. Recall is against the exact ten
+nearest.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ def clustered(count: int, seed: int) -> Matrix:
     """Draw unit vectors that are neighbours in groups of 10, of 100, of 1,000 and of 10,000.
 
     So their cosines fall with the rank of the neighbour as those of real texts do: among 11,266 the
-    median of the 5th, 10th, 100th and 1,000th is .65, .57, .42 and .28; of MiniLM's vectors of SciFact's abstracts
-    it is .60, .56, .41 and .27. Shape (count, DIMENSIONS).
+    median of the 5th, 10th, 100th and 1,000th is .65, .57, .42 and .28; of what MiniLM makes of
+    SciFact's abstracts it is .60, .56, .41 and .27. Shape (count, DIMENSIONS).
     """
     vectors = OWN * coloured(BATCH, seed)
     for size, share in GROUPS.items():
