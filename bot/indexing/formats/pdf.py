@@ -1,22 +1,22 @@
 """PDF: pages, paragraphs, and headings told by the size of their letters.
 
 A PDF places letters on a page and knows neither headings nor tables. Lines that are set larger than
-most of the text are headings; the cells of a table come row by row, as text.
+most of the text are headings; tables are told by the white between their columns.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+
+import pypdfium2
 
 from bot.errors import DocumentError
 from bot.indexing.formats.extracted import PAGE, Extracted, plain
-
-if TYPE_CHECKING:
-    import pypdfium2
+from bot.indexing.formats.pdf_lines import Line, lines
+from bot.indexing.formats.pdf_tables import Table, with_tables
+from bot.indexing.formats.tables import table
 
 _LARGER = 1.15  # times the size of most of the text makes a heading
 _HEADING = 200  # characters at most
@@ -26,32 +26,16 @@ _RUNNING = 4  # pages with the same first or last line make it a running head
 _HYPHEN = re.compile(r"[\x02\ufffe](?:\r?\n)?")  # where PDFium found a word broken in two
 
 
-@dataclass(slots=True)
-class _Line:
-    """A line of a page.
-
-    Attributes:
-        size: of its first letter, in points.
-        y: of its baseline, from the page's lower end; None when PDFium does not know.
-    """
-
-    text: str
-    size: float
-    y: float | None
-
-
 def read_pdf(data: bytes, charset: str) -> Extracted:
     """Read a PDF's text.
 
     Raises:
         DocumentError: it is broken, encrypted, or holds images alone.
     """
-    import pypdfium2
-
     try:
         document = pypdfium2.PdfDocument(data)
         title = str(document.get_metadata_value("Title") or "")
-        pages = [_lines(document[number]) for number in range(len(document))]
+        pages = [lines(document[number]) for number in range(len(document))]
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise DocumentError("It is encrypted; save it without a password.") from error
@@ -63,7 +47,7 @@ def read_pdf(data: bytes, charset: str) -> Extracted:
         )
     _drop_running_heads(pages)
     levels = _levels(pages)
-    text = PAGE.join(_written(page, levels) for page in pages)
+    text = PAGE.join(_written(page, levels) for page in _tabled(pages))
     return Extracted(text, "markdown", _told(title))
 
 
@@ -74,39 +58,7 @@ def _told(title: str) -> str:
     return "" if machine else title
 
 
-def _lines(page: pypdfium2.PdfPage) -> list[_Line]:
-    from pypdfium2 import raw
-
-    textpage = page.get_textpage()
-    text = textpage.get_text_range()
-    lines: list[_Line] = []
-    at = 0
-    for part in re.split(r"(?<=\n)", text):
-        if visible := part.strip():
-            first = at + part.index(visible[0])
-            char = raw.FPDFText_GetCharIndexFromTextIndex(textpage, first)
-            lines.append(_Line(visible, *_placed(textpage, max(char, 0))))
-        at += len(part)
-    textpage.close()
-    page.close()
-    return lines
-
-
-def _placed(textpage: Any, char: int) -> tuple[float, float | None]:
-    from ctypes import byref, c_double, c_float
-
-    from pypdfium2 import raw
-
-    x, y = c_double(), c_double()
-    known = raw.FPDFText_GetCharOrigin(textpage, char, byref(x), byref(y))
-    matrix = raw.FS_MATRIX(1, 0, 0, 1, 0, 0)
-    raw.FPDFText_GetMatrix(textpage, char, byref(matrix))
-    scale = c_float(abs(matrix.d) or abs(matrix.b) or 1).value  # letters may be scaled or turned
-    size = raw.FPDFText_GetFontSize(textpage, char) * scale
-    return round(size * 2) / 2, y.value if known else None
-
-
-def _drop_running_heads(pages: Sequence[list[_Line]]) -> None:
+def _drop_running_heads(pages: Sequence[list[Line]]) -> None:
     """Take away the first and last lines that most pages share but for their numbers."""
     for edge in (0, -1):
         ends = Counter(_pattern(page[edge].text) for page in pages if len(page) > 1)
@@ -120,7 +72,7 @@ def _pattern(text: str) -> str:
     return re.sub(r"\d+", "0", text)
 
 
-def _levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
+def _levels(pages: Sequence[Sequence[Line]]) -> dict[float, int]:
     """Give the sizes of headings their levels, the largest first."""
     letters: Counter[float] = Counter()
     short: Counter[float] = Counter()
@@ -135,27 +87,39 @@ def _levels(pages: Sequence[Sequence[_Line]]) -> dict[float, int]:
         (s for s in sizes if letters[s] * 5 < total), start=1)}  # fmt: skip
 
 
-def _written(page: Sequence[_Line], levels: dict[float, int]) -> str:
+def _tabled(pages: Iterable[Sequence[Line]]) -> Iterator[list[Line | Table]]:
+    before: Line | Table | None = None
+    for page in pages:
+        parts = list(with_tables(page, before if isinstance(before, Table) else None))
+        yield parts
+        before = parts[-1] if parts else None
+
+
+def _written(page: Sequence[Line | Table], levels: dict[float, int]) -> str:
     text = "\n".join(_blocks(page, levels)).replace("\n\0", " ")
     return _HYPHEN.sub("", text).strip()
 
 
-def _blocks(page: Sequence[_Line], levels: dict[float, int]) -> Iterator[str]:
-    above: _Line | None = None
+def _blocks(page: Sequence[Line | Table], levels: dict[float, int]) -> Iterator[str]:
+    above: Line | None = None
     heading = 0
-    for line in page:
-        level = levels.get(line.size, 0) if re.search(r"[^\W_]", line.text) else 0
-        if level and level == heading and above is not None and not _apart(above, line):
-            yield f"\0{line.text}"  # a heading of two lines
+    for part in page:
+        if isinstance(part, Table):
+            yield f"\n{table(part.rows)}"
+            above, heading = None, 0
+            continue
+        level = levels.get(part.size, 0) if re.search(r"[^\W_]", part.text) else 0
+        if level and level == heading and above is not None and not _apart(above, part):
+            yield f"\0{part.text}"  # a heading of two lines
         elif level:
-            yield f"\n{'#' * level} {line.text}"
+            yield f"\n{'#' * level} {part.text}"
         else:
-            begins = heading or (above is not None and _apart(above, line))
-            yield ("\n" if begins else "") + plain(line.text)
-        above, heading = line, level
+            begins = heading or (above is not None and _apart(above, part))
+            yield ("\n" if begins else "") + plain(part.text)
+        above, heading = part, level
 
 
-def _apart(above: _Line, line: _Line) -> bool:
+def _apart(above: Line, line: Line) -> bool:
     if above.y is None or line.y is None:
         return False
     return not 0 <= above.y - line.y <= _GAP * max(above.size, line.size)

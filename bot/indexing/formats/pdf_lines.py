@@ -1,0 +1,135 @@
+"""The lines of a PDF's pages, with their places: PDFium knows letters, and where each stands."""
+
+from __future__ import annotations
+
+import re
+from ctypes import byref, c_double, c_float, create_string_buffer
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import pypdfium2
+from pypdfium2 import raw
+
+# Times the letters' size between two words that begins a cell: where the PDF has a space between
+# them, where it goes on elsewhere without one, and where it never has one.
+_WIDE, _JUMP, _BARE = 1.0, 0.2, 0.5
+_WORD = 0.1  # ... that begins a word
+_LOOKED = 50  # spaces of a page that tell whether it has any of its own
+
+
+@dataclass(slots=True)
+class Cell:
+    """Words of a line that stand close together, from `left` to `right` in points."""
+
+    left: float
+    right: float
+    text: str
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of a page.
+
+    Attributes:
+        size: of its first letter, in points.
+        y: of its baseline, from the page's lower end; None when PDFium does not know.
+        font: of its first letter.
+        cells: what stands apart in it, from left to right; one for running text.
+    """
+
+    text: str
+    size: float
+    y: float | None
+    font: bytes = b""
+    cells: list[Cell] = field(default_factory=list)
+
+
+def lines(page: pypdfium2.PdfPage) -> list[Line]:
+    """Read the lines of a page, in the order in which it writes them."""
+    textpage = page.get_textpage()
+    text = textpage.get_text_range()
+    first = islice(re.finditer(" ", text), _LOOKED)
+    spaced = not all(_is_generated(textpage, space.start()) for space in first)
+    jump = _JUMP if spaced else _BARE
+    found: list[Line] = []
+    at = 0
+    for part in re.split(r"(?<=\n)", text):
+        if visible := part.strip():
+            char = _char(textpage, at + part.index(visible[0]))
+            size, y = _placed(textpage, char)
+            line = Line(
+                visible, size, y, _font(textpage, char), _cells(textpage, part, at, size, jump)
+            )
+            if not (found and _joined(found[-1], line, jump)):
+                found.append(line)
+        at += len(part)
+    textpage.close()
+    page.close()
+    return found
+
+
+def _joined(before: Line, line: Line, jump: float) -> bool:
+    """Add a line to the one that it goes on with: PDFium breaks some at gaps, or in a word."""
+    if before.y is None or line.y is None or not before.cells or not line.cells:
+        return False
+    gap = line.cells[0].left - before.cells[-1].right
+    if abs(before.y - line.y) > line.size / 10 or gap < -_WORD * line.size:
+        return False
+    before.text += " " * (gap > _WORD * line.size) + line.text
+    for cell in line.cells:
+        _add(before.cells, cell, line.size, jump)
+    return True
+
+
+def _char(textpage: Any, at: int) -> int:
+    return max(int(raw.FPDFText_GetCharIndexFromTextIndex(textpage, at)), 0)
+
+
+def _is_generated(textpage: Any, at: int) -> bool:
+    """Tell whether a space of the text is none of the PDF's own."""
+    return bool(raw.FPDFText_IsGenerated(textpage, _char(textpage, at)) == 1)
+
+
+def _placed(textpage: Any, char: int) -> tuple[float, float | None]:
+    x, y = c_double(), c_double()
+    known = raw.FPDFText_GetCharOrigin(textpage, char, byref(x), byref(y))
+    matrix = raw.FS_MATRIX(1, 0, 0, 1, 0, 0)
+    raw.FPDFText_GetMatrix(textpage, char, byref(matrix))
+    scale = c_float(abs(matrix.d) or abs(matrix.b) or 1).value  # letters may be scaled or turned
+    size = raw.FPDFText_GetFontSize(textpage, char) * scale
+    return round(size * 2) / 2, y.value if known else None
+
+
+def _font(textpage: Any, char: int) -> bytes:
+    name, flags = create_string_buffer(80), raw.c_int()
+    raw.FPDFText_GetFontInfo(textpage, char, name, len(name), byref(flags))
+    return name.value
+
+
+def _cells(textpage: Any, part: str, at: int, size: float, jump: float) -> list[Cell]:
+    cells: list[Cell] = []
+    for word in re.finditer(r"\S+", part):
+        left, _ = _sides(textpage, _char(textpage, at + word.start()))
+        _, right = _sides(textpage, _char(textpage, at + word.end() - 1))
+        if cells and left < cells[-1].right - _WORD * size:  # written over another, or turned
+            return []
+        bare = word.start() > 0 and _is_generated(textpage, at + word.start() - 1)
+        _add(cells, Cell(left, right, word[0]), size, jump if bare else _WIDE)
+    return cells
+
+
+def _add(cells: list[Cell], cell: Cell, size: float, channel: float) -> None:
+    """Add a cell to those of its line, or its text to the last one if it stands close to it."""
+    gap = cell.left - cells[-1].right if cells else 0.0
+    if cells and gap <= channel * size:
+        cells[-1].text += " " * (gap > _WORD * size) + cell.text
+        cells[-1].right = cell.right
+    else:
+        cells.append(cell)
+
+
+def _sides(textpage: Any, char: int) -> tuple[float, float]:
+    box = raw.FS_RECTF()
+    raw.FPDFText_GetLooseCharBox(textpage, char, byref(box))
+    return box.left, box.right
