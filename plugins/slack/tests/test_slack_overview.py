@@ -48,7 +48,7 @@ async def ask(slack, channel, user, text=overview.QUESTION):
 async def test_in_a_channel_it_names_what_everybody_may_read(slack, serving, toy, documents):
     async with serving(assistants=SOURCES):
         answer = await ask(slack, "C1", "U1")
-    assert "handbook (9 documents, as of 2026-01-02" in answer.shown
+    assert "handbook (documents: 9, as of 2026-01-02" in answer.shown
     assert "handbook page 1" in answer.shown
     assert "wages" not in answer.shown
     assert "wages" not in str(answer.blocks)
@@ -60,8 +60,16 @@ async def test_in_a_direct_message_what_the_person_may_read(slack, serving, docu
     async with serving(assistants=SOURCES):
         answer = await ask(slack, "dm", "U1", "what can you answer")
         other = await ask(slack, "dm", "U2")
-    assert "wages (9 documents" in answer.shown
+    assert "wages (documents: 9" in answer.shown
     assert "wages" not in other.shown
+
+
+async def test_in_another_language_it_is_understood_and_answered(slack, serving, toy, documents):
+    async with serving(assistants=SOURCES):
+        answer = await ask(slack, "C1", "U1", "was kannst du beantworten")
+    assert "Fragen zu dem, was in diesen Quellen steht" in answer.shown
+    assert "handbook (Dokumente: 9, Stand 2026-01-02" in answer.shown
+    assert toy.turns == []
 
 
 async def test_a_title_notifies_and_links_nobody(slack, serving, documents, database, monkeypatch):
@@ -87,7 +95,7 @@ async def test_it_is_a_turn_like_any_other(slack, serving, documents, settled, d
 
 async def test_without_a_document_it_says_so(slack, serving):
     async with serving(assistants=SOURCES):
-        assert overview.NOTHING in (await ask(slack, "C1", "U1")).shown
+        assert overview.PHRASES[0].nothing in (await ask(slack, "C1", "U1")).shown
 
 
 async def test_an_answer_of_the_teams_own_comes_first(slack, serving, toy, documents, database):
@@ -119,6 +127,15 @@ async def test_approved_questions_are_suggested_to_who_may_read_them(slack, serv
         )
     told = sorted(str([one["message"] for one in call.arguments["prompts"]]) for call in calls)
     assert told == ["['What do I earn?', 'When does it open?']", "['When does it open?']"]
+
+
+@pytest.mark.parametrize("phrases", overview.PHRASES, ids=lambda one: one.asked[0])
+def test_every_language_has_the_question_and_its_answer(phrases):
+    assert all(overview.asks(f" {asked} ") is phrases for asked in phrases.asked)
+    assert all(overview.asks(asked.strip("¿?？ ")) is phrases for asked in phrases.asked)
+    filled = phrases.source.format(name="handbook", count=9, day="2026", titles="“Leave” [1]")
+    assert all(each in filled for each in ("handbook", "9", "2026", "“Leave” [1]"))
+    assert "3" in phrases.more.format(count=3)
 
 
 def test_the_manifest_suggests_what_is_answered():

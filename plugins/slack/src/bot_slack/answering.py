@@ -230,10 +230,10 @@ class Attempt:
             "conversation": claimed.key, "author": author, "turn_id": claimed.turn,
             "attempt": claimed.attempt,
         }  # fmt: skip
-        if overview.asks(asked):
+        if suggested := overview.asks(asked):
             turn = await bot.turn(asked, **options)
             if not await overview.is_curated(bot, turn):
-                return overview.events(bot, turn, author)
+                return overview.events(bot, turn, author, suggested)
         return bot.reply(asked, **options)
 
     def writer(self) -> Writer:
