@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from bot.database import Database, load_queries
-from bot.errors import EmbeddingError, NotFound
+from bot.database import Database, load_queries, of_all
+from bot.errors import EmbeddingError
 from bot.similarity import same, shared
 from bot.turn import EVERYONE, Principal, Turn
 
@@ -93,14 +93,12 @@ async def remove(database: Database, ids: Collection[int]) -> None:
     Raises:
         NotFound: there is none by one of these ids.
     """
-    async with database.transaction() as connection:
-        cursor = await connection.execute(QUERIES["remove"], {"ids": list(ids)})
-        removed = {row[0] for row in await cursor.fetchall()}
-        if missing := sorted(set(ids) - removed):
-            raise NotFound(
-                f"There is no curated answer {missing[0]}; `bot answers list` shows their ids. "
-                "Nothing was removed."
-            )
+    await of_all(
+        database,
+        QUERIES["remove"],
+        ids,
+        "There is no curated answer {id}; `bot answers list` shows their ids. Nothing was removed.",
+    )
 
 
 def none_lately(database: Database, asker: frozenset[Principal]) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import secrets
 import select
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, LiteralString, TypeAlias, cast
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from bot.errors import DatabaseError, DatabaseUnavailable
+from bot.errors import DatabaseError, DatabaseUnavailable, NotFound
 
 if TYPE_CHECKING:
     from bot.embedded import EmbeddedServer
@@ -133,6 +133,24 @@ class Database:
             await self.server.ensure()
             self._conninfo = self.server.conninfo  # its socket may have moved
         return self._conninfo
+
+
+async def of_all(
+    database: Database, query: LiteralString, ids: Collection[int], missing: str
+) -> None:
+    """Run a query for `%(ids)s` that returns those it found, for all of them or for none.
+
+    Args:
+        missing: what is said of one that is not found, with `{id}` in it.
+
+    Raises:
+        NotFound: one of them is not found.
+    """
+    async with database.transaction() as connection:
+        cursor = await connection.execute(query, {"ids": list(ids)})
+        found = {row[0] for row in await cursor.fetchall()}
+        if others := sorted(set(ids) - found):
+            raise NotFound(missing.format(id=others[0]))
 
 
 async def _check(connection: Connection) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from bot.database import Database, load_queries
-from bot.errors import NotFound, UsageError
+from bot.database import Database, load_queries, of_all
+from bot.errors import UsageError
 from bot.turn import EVERYONE, NOTHING, Principal
 
 QUERIES = load_queries(Path(__file__).parent.parent / "queries" / "golden.sql")
+
+_UNKNOWN = "There is no golden question {id}; `bot golden list` shows their ids."
 
 Origin: TypeAlias = Literal["person", "file", "feedback", "suggested"]
 
@@ -92,14 +94,7 @@ async def remove(database: Database, ids: Collection[int]) -> None:
     Raises:
         NotFound: there is none by one of these ids.
     """
-    async with database.transaction() as connection:
-        cursor = await connection.execute(QUERIES["remove"], {"ids": list(ids)})
-        removed = {row[0] for row in await cursor.fetchall()}
-        if missing := sorted(set(ids) - removed):
-            raise NotFound(
-                f"There is no golden question {missing[0]}; `bot golden list` shows their ids. "
-                "Nothing was removed."
-            )
+    await of_all(database, QUERIES["remove"], ids, f"{_UNKNOWN} Nothing was removed.")
 
 
 async def accept(database: Database, ids: Collection[int]) -> None:
@@ -108,14 +103,7 @@ async def accept(database: Database, ids: Collection[int]) -> None:
     Raises:
         NotFound: there is none by one of these ids.
     """
-    async with database.transaction() as connection:
-        cursor = await connection.execute(QUERIES["accept"], {"ids": list(ids)})
-        accepted = {row[0] for row in await cursor.fetchall()}
-        if missing := sorted(set(ids) - accepted):
-            raise NotFound(
-                f"There is no golden question {missing[0]}; `bot golden list` shows their ids. "
-                "Nothing was accepted."
-            )
+    await of_all(database, QUERIES["accept"], ids, f"{_UNKNOWN} Nothing was accepted.")
 
 
 async def gone(database: Database, golden: Iterable[Golden]) -> list[str]:
