@@ -7,11 +7,9 @@ import random
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from vectors import BATCH, Matrix, clustered, near
 
 from bot.document import Chunk
-
-DIMENSIONS = 384
 
 
 def make(folder: Path, count: int) -> tuple[list[Chunk], list[str]]:
@@ -23,7 +21,7 @@ def make(folder: Path, count: int) -> tuple[list[Chunk], list[str]]:
     lines = [json.loads(line) for line in (folder / "corpus.jsonl").open(encoding="utf-8")]
     sentences = [s for line in lines for s in line["text"].split(". ") if len(s) > 30]
     chance = random.Random(0)
-    vectors = clustered(count)
+    made = vectors(count)
     chunks = [
         Chunk(
             id=str(number),
@@ -33,34 +31,21 @@ def make(folder: Path, count: int) -> tuple[list[Chunk], list[str]]:
             start=0,
             end=1,
             text=". ".join(chance.choices(sentences, k=8)),
-            vector=vectors[number],
+            vector=made[number],
             readers=("everyone",),
             title=lines[number % len(lines)]["title"],
         )
         for number in range(count)
     ]
-    questions = [" ".join(chance.choice(sentences).split()[:15]) for _ in range(300)]
-    return chunks, questions
+    asked = [" ".join(chance.choice(sentences).split()[:15]) for _ in range(300)]
+    return chunks, asked
 
 
-def clustered(count: int) -> NDArray[np.float32]:
-    """Draw unit vectors around centres; shape (count, 384)."""
-    chance = np.random.default_rng(0)
-    centres = chance.standard_normal((300, DIMENSIONS))
-    vectors = centres[chance.integers(0, len(centres), count)]
-    vectors = vectors + 0.6 * chance.standard_normal((count, DIMENSIONS))
-    unit: NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(
-        np.float32
-    )
-    return unit
+def vectors(count: int) -> Matrix:
+    """Make the vectors of so many chunks; shape (count, 384)."""
+    return np.concatenate([clustered(BATCH, batch) for batch in range(-(-count // BATCH))])[:count]
 
 
-def near(vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Draw vectors of questions, each close to one of the given; shape (count, 384)."""
-    chance = np.random.default_rng(1)
-    chosen = vectors[chance.integers(0, len(vectors), count)]
-    noisy = chosen + 0.02 * chance.standard_normal(chosen.shape)
-    unit: NDArray[np.float32] = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(
-        np.float32
-    )
-    return unit
+def questions(of: Matrix, count: int) -> Matrix:
+    """Draw vectors of questions, each near a random one of the given; shape (count, 384)."""
+    return near(of[np.random.default_rng(1).integers(0, len(of), count)])

@@ -65,7 +65,7 @@ async def measure(
     data: Path, count: int, peer: Path | None
 ) -> tuple[dict[str, Sequence[float]], dict[str, str]]:
     chunks, questions = corpus.make(data, count)
-    vectors = corpus.near(np.stack([chunk.vector for chunk in chunks]), len(questions))
+    vectors = corpus.questions(np.stack([chunk.vector for chunk in chunks]), len(questions))
     async with server.fresh() as (database, version, _):
         await fill(database, version, chunks)
         ways = {

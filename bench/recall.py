@@ -2,8 +2,8 @@
 
     python bench/recall.py [--chunks 20000 100000] [--vectors single half binary] [--ef 40 80 160]
 
-Vectors of 384 dimensions around 300 centres: in so many dimensions they lie harder for a graph
-than those of texts do. The statement is the hybrid search's, with its 40 candidates.
+Vectors of 384 dimensions in nested groups, as near to each other as those of texts. The statement
+is the hybrid search's, with its 40 candidates.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bot_pgvector.statements import SEARCH, Form, search_statement
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector_async
 from table import show
+from vectors import DIMENSIONS, Matrix
 
 from bot.database import Connection, Database
 from bot.document import Chunk, IndexVersion
@@ -34,8 +35,6 @@ CANDIDATES = 40
 K = 10
 TEXT = "x" * 850  # as long as a chunk's: in a narrow table the planner may do without the graph
 
-Matrix = NDArray[np.float32]
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -45,8 +44,8 @@ def main() -> None:
     given = parser.parse_args()
     rows = []
     for count in given.chunks:
-        vectors = corpus.clustered(count)
-        asked = corpus.near(vectors, QUESTIONS)
+        vectors = corpus.vectors(count)
+        asked = corpus.questions(vectors, QUESTIONS)
         exact = np.argsort(-(asked @ vectors.T), axis=1)[:, :K]
         for form in given.vectors:
             for row in asyncio.run(measure(vectors, asked, exact, form, given.ef)):
@@ -68,7 +67,7 @@ async def measure(
 async def filled(database: Database, plugins: Plugins, vectors: Matrix, form: str) -> IndexVersion:
     async with database.transaction() as connection:
         version = await versions.create(
-            connection, plugins.manager, {"index": {"vectors": form}}, corpus.DIMENSIONS
+            connection, plugins.manager, {"index": {"vectors": form}}, DIMENSIONS
         )
     for start in range(0, len(vectors), BATCH):
         chunks = [

@@ -20,9 +20,9 @@ import bot_pgvector
 import numpy as np
 import server
 from bot_pgvector import index
-from numpy.typing import NDArray
 from pgvector.psycopg import register_vector_async
 from table import show
+from vectors import BATCH, DIMENSIONS, Matrix, clustered, near
 
 from bot import Context, Turn
 from bot.database import Database
@@ -30,22 +30,9 @@ from bot.document import Chunk, IndexVersion
 from bot.indexing import versions
 from bot.plugins import Plugins
 
-DIMENSIONS = 384
-BATCH = 2000
 QUESTIONS = 200
 K = 10
 BARE = 20_000  # chunks of the bare table that questions are compared with
-
-Matrix = NDArray[np.float32]
-
-# What a chunk's vector is made of: its own part, one for each group it is in, one of all; the
-# squares sum to 1.
-OWN, EVERYWHERE = 0.58, 0.3
-GROUPS = {10: 0.42, 100: 0.4, 1000: 0.38, 10_000: 0.28}
-SPECTRUM = np.arange(1, DIMENSIONS + 1, dtype=np.float32) ** -0.3
-SPECTRUM /= np.linalg.norm(SPECTRUM)
-TURN = np.linalg.qr(np.random.default_rng(0).standard_normal((DIMENSIONS, DIMENSIONS)))[0]
-TURN = TURN.astype(np.float32)
 
 
 def main() -> None:
@@ -82,32 +69,6 @@ async def measure(count: int, form: str) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def coloured(count: int, *seed: int) -> Matrix:
-    """Draw vectors of length one in the mean, whose variance falls from axis to axis."""
-    drawn = np.random.default_rng(seed).standard_normal((count, DIMENSIONS)).astype(np.float32)
-    found: Matrix = (drawn * SPECTRUM) @ TURN
-    return found
-
-
-def clustered(count: int, seed: int) -> Matrix:
-    """Draw unit vectors that are neighbours in groups of 10, of 100, of 1,000 and of 10,000.
-
-    So their cosines fall with the rank of the neighbour as those of real texts do: among 11,266 the
-    median of the 5th, 10th, 100th and 1,000th is .65, .57, .42 and .28; of what MiniLM makes of
-    SciFact's abstracts it is .60, .56, .41 and .27. Shape (count, DIMENSIONS).
-    """
-    vectors = OWN * coloured(BATCH, seed)
-    for size, share in GROUPS.items():
-        shared = coloured(max(1, BATCH // size), seed * BATCH // size, size)
-        vectors += share * np.repeat(shared, BATCH // len(shared), axis=0)
-    return unit(vectors + EVERYWHERE * coloured(1))[:count]
-
-
-def unit(vectors: Matrix) -> Matrix:
-    found: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return found
-
-
 def texts(count: int, length: int, seed: int) -> list[str]:
     """Draw words as often as a language has them."""
     drawn = np.random.default_rng(seed).zipf(1.3, (count, length)) % 50_000
@@ -115,9 +76,9 @@ def texts(count: int, length: int, seed: int) -> list[str]:
 
 
 def questions() -> tuple[Matrix, list[str]]:
-    """Vectors near those of chunks, with a cosine of .7, and texts of eight words."""
-    near = np.concatenate([clustered(BATCH, 1 + batch)[:10] for batch in range(QUESTIONS // 10)])
-    return unit(near + coloured(QUESTIONS, 7)), texts(QUESTIONS, 8, 7)
+    """Vectors near those of chunks, and texts of eight words."""
+    chunks = [clustered(BATCH, 1 + batch)[:10] for batch in range(QUESTIONS // 10)]
+    return near(np.concatenate(chunks)), texts(QUESTIONS, 8, 7)
 
 
 def batches(count: int) -> Iterator[list[Chunk]]:
