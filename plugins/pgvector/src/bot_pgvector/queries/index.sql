@@ -120,8 +120,8 @@ select set_config('maintenance_work_mem', greatest(%(least)s, least(%(needed)s,
 select set_config('max_parallel_maintenance_workers', '0', true)
 
 -- name: graph
--- ef_construction above the default of 64: twice the time, for .9 instead of .6 of the ten nearest
--- with 40 in view at 200,000 chunks; see docs/decisions/index-storage.md.
+-- ef_construction above the default of 64: with 40, one question in ten found none of its ten
+-- nearest at 20,000 chunks; see docs/decisions/index-storage.md.
 create index chunk_graph on {index}.chunk using hnsw ({column} {operators})
 with (m = 16, ef_construction = 200)
 
