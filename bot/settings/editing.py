@@ -142,7 +142,10 @@ def _write(path: Path, new: str, meant: Mapping[str, Any], otherwise: str) -> No
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}; make it and its folder writable, or name "
+            "another file with --config."
+        ) from error
 
 
 def _like(descriptor: int, target: Path) -> None:

@@ -79,7 +79,10 @@ def load(path: Path, shown: str) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"{shown} cannot be read: {_reason(error)}.") from error
+        raise ConfigError(
+            f"{shown} cannot be read: {_reason(error)}; make it readable, or name another "
+            "with --config."
+        ) from error
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{shown} is larger than 1 MiB; is it the right file?")
     if not raw.strip():
