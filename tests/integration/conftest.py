@@ -22,6 +22,7 @@ from bot.testing.postgres import created
 sys.path.insert(0, str(Path(__file__).parent))  # for toys.py, here and in subprocesses
 
 import backups
+import rooms
 import toys
 
 TEMPLATE = "bot_template"
@@ -144,3 +145,16 @@ async def filled(database):
         )
         await connection.execute("create index on toy_vector using hnsw (v vector_l2_ops)")
     return database
+
+
+@pytest.fixture
+def room(database):
+    return rooms.Room(database)
+
+
+@pytest.fixture
+def talk(room):
+    """A room where a retriever and a generator work."""
+    room.add("documents", toys.Fixed(rooms.PORT))
+    room.add("generator", toys.Speaker("The port ", "is 8080 [", "1]."))
+    return room
