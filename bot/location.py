@@ -19,6 +19,12 @@ _LENGTH = 300  # characters of a heading
 _PLAIN = frozenset(".txt .text .yaml .yml .toml .ini .cfg .conf".split())
 
 
+def pages(address: str, first: int, last: int) -> str:
+    """Write down pages, or slides of a presentation."""
+    name = "slide" if address.lower().endswith(".pptx") else "page"
+    return f"{name} {first}" if first == last else f"{name}s {first}–{last}"
+
+
 def located(passage: Passage, quote: str) -> str:
     """Tell where a quote stands, as closely as its passage shows it.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from bot.database import Database, load_queries
 from bot.errors import DatabaseError
+from bot.indexing.code import is_code
+from bot.location import pages
 from bot.prompt import CountTokens
 from bot.turn import Passage, Turn
 
@@ -76,9 +78,16 @@ async def _documents(
             title=title,
             uri=uri,
             source=source,
+            location=_pages(uri, text),
             readers=frozenset(readers),
             start=0,
             end=len(text),
         )
         for source, uri, title, text, readers in rows
     }
+
+
+def _pages(uri: str, text: str) -> str:
+    """Tell a document's pages, so that a quote can be cited by its own; form feeds part them."""
+    last = text.count("\f") + 1
+    return pages(uri, 1, last) if last > 1 and not is_code(uri) else ""

@@ -21,6 +21,7 @@ from bot.indexing.builtin import StructureSettings
 from bot.indexing.code import is_code
 from bot.indexing.code import marks as code_marks
 from bot.indexing.markdown import blocks
+from bot.location import pages
 from bot.sentences import sentences
 
 # The strength of a boundary: 1 to 6 before a heading of that level, then these.
@@ -77,7 +78,7 @@ class StructureSplitter:
         pieces = split(document.text, form, tokens, settings.max_tokens, settings.overlap)
         if form == "code":  # where a form feed is decoration
             return pieces
-        return with_pages(pieces, document.text, _page_name(document.key))
+        return with_pages(pieces, document.text, document.key)
 
 
 def split(
@@ -106,7 +107,7 @@ def split(
     return pieces
 
 
-def with_pages(pieces: Iterable[Piece], text: str, name: str = "page") -> list[Piece]:
+def with_pages(pieces: Iterable[Piece], text: str, key: str) -> list[Piece]:
     """Add to each piece's headings the page where it stands; form feeds separate the pages."""
     breaks = [match.start() for match in re.finditer("\f", text)]
     if not breaks:
@@ -114,13 +115,8 @@ def with_pages(pieces: Iterable[Piece], text: str, name: str = "page") -> list[P
     paged: list[Piece] = []
     for piece in pieces:
         first, last = bisect_left(breaks, piece.start) + 1, bisect_left(breaks, piece.end) + 1
-        label = f"{name} {first}" if first == last else f"{name}s {first}–{last}"
-        paged.append(replace(piece, headings=(*piece.headings, label)))
+        paged.append(replace(piece, headings=(*piece.headings, pages(key, first, last))))
     return paged
-
-
-def _page_name(key: str) -> str:
-    return "slide" if key.lower().endswith(".pptx") else "page"
 
 
 class _Ruler:

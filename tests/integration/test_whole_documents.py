@@ -4,6 +4,7 @@ import pytest
 import toys
 
 from bot import Document, Passage, Turn
+from bot.location import located
 from bot.plugins import Plugins
 from bot.turn import Assistant
 from bot.whole import widened
@@ -11,6 +12,8 @@ from bot.whole import widened
 EVERYONE = frozenset({"everyone"})
 SHORT = "The port is 8080.\nIt can be changed in the settings."
 LONG = "The door is blue.\n" + "It was painted long ago. " * 60
+
+SLIDES = "# Welcome\n\nGood morning.\n\n\f\n\n# Lunch\n\nThe soup is hot."
 
 
 async def words(text):
@@ -29,6 +32,7 @@ async def documents(database):
             Document(key="short", text=SHORT, uri="doc:short", title="Ports"),
             Document(key="long", text=LONG, uri="doc:long", title="Doors"),
             Document(key="hr", text="Secret whole.", uri="doc:hr", readers=frozenset({"group:hr"})),
+            Document(key="talk", text=SLIDES, uri="https://example.com/talk.pptx"),
             Document(key="a", text="One.", uri="doc:same"),
             Document(key="b", text="Two.", uri="doc:same"),
         ),
@@ -81,6 +85,16 @@ async def test_a_document_that_the_asker_may_not_read_stays_closed(database, fou
 async def test_an_address_that_several_documents_share_names_none(database, found):
     only = [passage("One.", "doc:same", found[0].source)]
     assert await read(database, only, 10_000) == ["One."]
+
+
+async def test_a_quote_of_a_whole_document_is_cited_by_its_section_and_page(database, found):
+    only = [passage("Good morning.", "https://example.com/talk.pptx", found[0].source)]
+    asked = Turn(
+        id="t", question="?", assistant=Assistant(context="documents"), principals=EVERYONE
+    )  # fmt: skip
+    (whole,) = await widened(database, asked, only, 10_000, words)
+    assert located(whole, "The soup is hot.") == "Lunch › slide 2"
+    assert located(whole, "Good morning.") == "Welcome › slide 1"
 
 
 async def test_without_the_database_passages_stay(database, found):
