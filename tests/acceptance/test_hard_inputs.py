@@ -145,6 +145,25 @@ def test_no_right_to_read_a_file_or_a_folder(folder, open_server):
     assert "3 unchanged" in folder.bot("reindex").stdout
 
 
+def test_no_right_to_the_configuration(folder):
+    (folder.folder / "more").mkdir()
+    before = (folder.folder / "bot.toml").read_text()
+    folder.folder.chmod(0o500)
+    try:
+        done = plain(forbidden(folder, "source", "add", "two", "more"), "cannot be written")
+        assert done.returncode == 2
+        assert "make it and its folder writable" in done.stderr
+        (folder.folder / "bot.toml").chmod(0)
+        done = plain(forbidden(folder, "source", "list"), "bot.toml cannot be read")
+        assert done.returncode == 2
+        assert "make it readable" in done.stderr
+    finally:
+        folder.folder.chmod(0o755)
+        (folder.folder / "bot.toml").chmod(0o644)
+    assert (folder.folder / "bot.toml").read_text() == before
+    assert sorted(path.name for path in folder.folder.iterdir()) == ["bot.toml", "docs", "more"]
+
+
 @pytest.fixture
 def small_disk(short_folder):
     """Mount disks of so many megabytes."""
