@@ -179,10 +179,11 @@ def translated() -> Iterator[None]:
             "The database did not answer in time; check that it runs (`bot db status`)."
         ) from error
     except psycopg.Error as error:
-        raise _translate(error) from error
+        raise translation(error) from error
 
 
-def _translate(error: psycopg.Error) -> DatabaseError:
+def translation(error: psycopg.Error) -> DatabaseError:
+    """Say in a sentence what the driver's error means, and what to do."""
     state = error.sqlstate or ""
     said = (error.diag.message_primary or str(error)).strip().rstrip(".")
     for prefix, make in _SENTENCES.items():

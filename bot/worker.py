@@ -17,10 +17,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
+import psycopg
 from procrastinate.exceptions import ProcrastinateException
 
 from bot import dispatch
 from bot.attention import AttentiveWorker
+from bot.database import translation
 from bot.errors import BotError, IndexingError
 from bot.jobs import DEAD, QUERIES, Job, Task
 
@@ -45,6 +47,9 @@ class Worker:
         concurrency: how many jobs at once.
         queues: where to take them from; empty takes from all queues of the tasks known here.
         monitor: is told of each job, and that the database is reached.
+
+    Attributes:
+        failures: how often in a row it could not begin to work; `failure` says why.
     """
 
     def __init__(
@@ -63,6 +68,8 @@ class Worker:
         self._id: int | None = None
         self._running: set[int] = set()
         self._missing: set[tuple[int, int]] = set()
+        self.failures = 0
+        self.failure: Exception | None = None
 
     async def run(self) -> None:
         """Work until cancelled; then finish the jobs in hand, and end.
@@ -79,7 +86,9 @@ class Worker:
                     try:
                         await self._work(app)
                     except (ProcrastinateException, BotError) as error:
-                        log.warning("the worker begins again: %s", dispatch.describe(error))
+                        self.failures += 1
+                        self.failure = _translated(error)
+                        log.warning("the worker begins again: %s", self.failure)
                     await asyncio.sleep(AGAIN / 5)
         finally:
             reaping.cancel()
@@ -130,6 +139,7 @@ class Worker:
         """Stand around each job: remember that it is in hand."""
         self._id = worker.worker_id
         self._running.add(context.job.id)
+        self.failures = 0
         begun = time.perf_counter()
         failed = True
         try:
@@ -170,6 +180,12 @@ class Worker:
             jobs, attempts = zip(*lost, strict=True)
             arguments = {"jobs": list(jobs), "attempts": list(attempts), "worker": worker}
             await connection.execute(QUERIES["let_go"], arguments)
+
+
+def _translated(error: Exception) -> Exception:
+    """procrastinate's own words tell nothing; the driver's, which stand behind them, do."""
+    cause = error.__cause__
+    return translation(cause) if isinstance(cause, psycopg.Error) else error
 
 
 async def _autocommit(connection: Any) -> None:

@@ -85,16 +85,14 @@ async def purge(
     stands in Slack itself stays there.
     """
     from bot import retention
+    from bot.cli.confirming import confirmed
     from bot.cli.output import dumps
-    from bot.dispatch import in_thread
     from bot.errors import UsageError
 
     if user is None and channel is None and before is None:
         raise UsageError("Say what to delete: --user, --channel or --before.")
     async with session.bot() as bot:
-        question = "Delete them for good?"
-        if not yes and not await in_thread(click.confirm, text=question, err=True):
-            click.echo("Nothing was deleted.", err=True)
+        if not await confirmed("Delete them for good?", yes, done="deleted"):
             return 1
         gone = await retention.purge(
             bot.database,

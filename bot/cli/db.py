@@ -109,10 +109,11 @@ async def backup(session: Session, file: Path, yes: bool, as_json: bool) -> int:
     people asked: keep it like the database.
     """
     from bot.backup import backup as write
+    from bot.cli.confirming import confirmed
     from bot.cli.output import dumps
 
     there = os.path.lexists(file)  # noqa: ASYNC240 - before anything else runs
-    if there and not yes and not await _agreed(f"Replace {file}?"):
+    if there and not await confirmed(f"Replace {file}?", yes):
         return 1
     async with _database(session, session.settings()) as database:
         with _shown() as told:
@@ -138,6 +139,7 @@ async def restore(session: Session, file: Path, replace: bool, yes: bool, as_jso
     """
     from bot.backup import inspect
     from bot.backup import restore as load
+    from bot.cli.confirming import confirmed
     from bot.cli.output import dumps
     from bot.text import printable
 
@@ -151,7 +153,7 @@ async def restore(session: Session, file: Path, replace: bool, yes: bool, as_jso
         err=True,
     )
     question = "Replace everything in the database by it?" if replace else "Restore it?"
-    if not yes and not await _agreed(question):
+    if not await confirmed(question, yes):
         return 1
     async with _database(session, settings) as database:
         with _shown() as told:
@@ -212,16 +214,6 @@ async def _database(session: Session, settings: Settings) -> AsyncIterator[Datab
         yield database
     finally:
         await database.close()
-
-
-async def _agreed(question: str) -> bool:
-    from bot.dispatch import in_thread
-
-    # On a thread, as the event loop would keep Ctrl-C from a question asked in its own.
-    agreed: bool = await in_thread(click.confirm, text=question, err=True)
-    if not agreed:
-        click.echo("Nothing was changed.", err=True)
-    return agreed
 
 
 @contextmanager

@@ -177,11 +177,13 @@ async def _notes(bot: Bot, sheet: Sheet) -> None:
 
 def _print(sheet: Sheet, verdict: Verdict | None) -> None:
     from bot.cli.output import print_rows
+    from bot.evaluation.statistics import bootstrap
 
     rows: list[dict[str, Any]] = [
         {
             "index": variant,
             **{metric: str(sheet.mean(variant, metric)) for metric in sheet.metrics},
+            "mean ms": format(bootstrap(sheet.waits(variant)), ".1f"),
             "p50 ms": f"{sheet.latency(variant, 0.5):.1f}",
             "p95 ms": f"{sheet.latency(variant, 0.95):.1f}",
         }
@@ -190,7 +192,8 @@ def _print(sheet: Sheet, verdict: Verdict | None) -> None:
     if verdict is not None:
         told = {metric: f"{interval:+}" for metric, interval in verdict.differences.items()}
         name = f"{verdict.candidate} − {verdict.live}"
-        rows.append({"index": name, **told, "p50 ms": None, "p95 ms": None})
+        took = f"{sheet.slower(str(verdict.candidate), str(verdict.live)):+.1f}"
+        rows.append({"index": name, **told, "mean ms": took, "p50 ms": None, "p95 ms": None})
     print_rows(rows, as_json=False, empty="")
     click.echo(verdict.reason if verdict else f"{len(sheet.golden)} golden questions.")
 
@@ -210,7 +213,10 @@ def _plain(sheet: Sheet, verdict: Verdict | None, kept: int) -> dict[str, Any]:
             "outcome": verdict.outcome,
             "reason": verdict.reason,
             "margin": verdict.margin,
-            "differences": {m: asdict(d) for m, d in verdict.differences.items()},
+            "differences": {
+                **{m: asdict(d) for m, d in verdict.differences.items()},
+                "milliseconds": asdict(sheet.slower(str(verdict.candidate), str(verdict.live))),
+            },
         }
     return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +58,7 @@ async def list_(session: Session, dropped: bool, as_json: bool) -> int:
 
 
 @command.command(epilog="Example: bot index status --watch")
-@click.option("--watch", is_flag=True, help="Look again every second until nothing is built.")
+@click.option("--watch", is_flag=True, help="Look again every second until nothing moves.")
 @_json
 @asynchronous
 async def status(session: Session, watch: bool, as_json: bool) -> int:
@@ -72,10 +73,12 @@ async def status(session: Session, watch: bool, as_json: bool) -> int:
 
     async with session.bot() as bot:
         found = await indexing.read(bot)
-        while watch and any(one.state == "building" for one in found.versions):
+        while watch and any(one.moves for one in found.versions):
             _show(found, as_json, dumps)
             await asyncio.sleep(1)
             found = await indexing.read(bot)
+            if sys.stdout.isatty() and not as_json:
+                click.clear()
     _show(found, as_json, dumps)
     return int(bool(found.quarantined or found.sources or any(v.error for v in found.versions)))
 
@@ -145,11 +148,14 @@ async def rollback(session: Session, as_json: bool) -> int:
 @asynchronous
 async def drop(session: Session, version: int, yes: bool, as_json: bool) -> int:
     """Remove a version and give its space back. The live one stays."""
+    from bot.cli.confirming import confirmed
     from bot.cli.output import print_result
     from bot.indexing import promotion
 
     async with session.bot() as bot:
-        if not await _confirmed(f"Remove version {version}?", yes):
+        async with bot.database.connection() as connection:
+            await promotion.droppable(connection, version)
+        if not await confirmed(f"Remove version {version}?", yes):
             return 1
         await promotion.drop(bot, version)
     told = f"Version {version} is dropped."
@@ -164,11 +170,14 @@ async def drop(session: Session, version: int, yes: bool, as_json: bool) -> int:
 @asynchronous
 async def cancel(session: Session, version: int, yes: bool, as_json: bool) -> int:
     """Stop a rebuild, and remove what there is of it."""
+    from bot.cli.confirming import confirmed
     from bot.cli.output import print_result
     from bot.indexing import promotion
 
     async with session.bot() as bot:
-        if not await _confirmed(f"Stop building version {version} and remove it?", yes):
+        async with bot.database.connection() as connection:
+            await promotion.droppable(connection, version, only="building")
+        if not await confirmed(f"Stop building version {version} and remove it?", yes):
             return 1
         await promotion.cancel(bot, version)
     told = f"Version {version} is cancelled."
@@ -206,7 +215,11 @@ async def resume(session: Session, version: int, as_json: bool) -> int:
     from bot.indexing import promotion
 
     async with session.bot() as bot:
-        await promotion.pause(bot, version, False)
+        works = await promotion.pause(bot, version, False)
+    if not works:
+        told = f"Version {version} is complete: there is nothing to go on with."
+        print_result(told, as_json=as_json, version=version, state="complete")
+        return 0
     told = f"Version {version} goes on, in `bot worker` or `bot reindex --rebuild`."
     print_result(told, as_json=as_json, version=version, state="building")
     return 0
@@ -252,27 +265,18 @@ def _promoted(verdict: Verdict, done: bool) -> dict[str, Any]:
 
 async def _agreed(bot: Bot, version: int, verdict: Verdict, yes: bool) -> bool:
     """Ask what a person must decide: what was not measured, and what would be missing."""
+    from bot.cli.confirming import confirmed
     from bot.indexing import status as indexing
 
     found = await indexing.read(bot)
     (one,) = (each for each in found.versions if each.version == version)
     if one.quarantined:
         text = f"{one.quarantined} documents could not be indexed in it. Promote it without them?"
-        if not await _confirmed(text, yes):
+        if not await confirmed(text, yes):
             return False
-    return verdict.outcome != "no golden set" or await _confirmed(
+    return verdict.outcome != "no golden set" or await confirmed(
         f"Promote version {version} without an evaluation?", yes
     )
-
-
-async def _confirmed(question: str, yes: bool) -> bool:
-    from bot.dispatch import in_thread
-
-    # On a thread, as the event loop would keep Ctrl-C from a question asked in its own.
-    if yes or await in_thread(click.confirm, text=question, err=True):
-        return True
-    click.echo("Nothing was changed.", err=True)
-    return False
 
 
 def _show(found: Status, as_json: bool, dumps: Callable[[Any], str]) -> None:
@@ -288,8 +292,9 @@ def _show(found: Status, as_json: bool, dumps: Callable[[Any], str]) -> None:
     for one in found.versions:
         click.echo(_line(one))
         _show_error(one.error)
-    click.echo(f"{found.workers} workers")
+    click.echo(f"{found.workers} worker{'' if found.workers == 1 else 's'}")
     _show_refused(found.quarantined)
+    _show_unread(found.unreadable)
     for source in found.sources:
         click.secho(f"{source['source']}: {printable(source['error'])}", fg="red")
 
@@ -304,7 +309,7 @@ def _line(one: Overview) -> str:
     ]
     if one.quarantined:
         parts.append(f"{one.quarantined} in quarantine")
-    if one.state == "building" and not one.paused:
+    if one.moves:
         parts.append(f"{one.chunks_per_second:.0f} chunks/s")
         if one.seconds_left is not None:
             parts.append(f"{one.seconds_left:.0f} s left")
@@ -330,6 +335,16 @@ def _show_refused(refused: Any) -> None:
         )
     if len(refused) > SHOWN:
         click.secho(f"  and {len(refused) - SHOWN} more; --json tells all of them", fg="yellow")
+
+
+def _show_unread(unread: Sequence[Mapping[str, Any]]) -> None:
+    from bot.text import printable
+
+    for one in unread[:SHOWN]:
+        place = f"{one['source']}/{one['document']}"
+        click.echo(f"  not indexed: {printable(place)}: {printable(one['error'])}")
+    if len(unread) > SHOWN:
+        click.echo(f"  and {len(unread) - SHOWN} more; --json tells all of them")
 
 
 def _size(count: int) -> str:

@@ -121,6 +121,8 @@ async def _lose(name: str, error: Exception) -> bool:
 async def _rebuild(
     bot: Bot, embedder: str, changes: dict[str, Any], dry_run: bool, as_json: bool
 ) -> int:
+    import asyncio
+
     from bot.cli.output import dumps
     from bot.cli.working import work
     from bot.indexing import rebuild, status
@@ -132,9 +134,17 @@ async def _rebuild(
         return 0
     version, new = await rebuild.begin(bot, embedder=embedder, changes=changes)
     if not as_json and version.state == "building":
-        how = "is being built" if new else "was begun before and goes on"
+        how = "is being built" if new else "was begun before"
         click.echo(f"Version {version.id} {how}; the live one answers meanwhile.", err=True)
-    await work(bot, version.id)
+    try:
+        await work(bot, version.id)
+    except asyncio.CancelledError:
+        click.echo(
+            f"What was finished of version {version.id} is kept: the same command goes on with it, "
+            f"`bot index cancel {version.id}` removes it.",
+            err=True,
+        )
+        raise
     found = await status.read(bot)
     one = next((each for each in found.versions if each.version == version.id), None)
     if one is None:

@@ -110,16 +110,14 @@ async def list_(session: Session, as_json: bool) -> int:
 @asynchronous
 async def remove(session: Session, name: str, yes: bool, as_json: bool) -> int:
     """Remove a source: from bot.toml, and its documents from the index."""
+    from bot.cli.confirming import confirmed
     from bot.cli.output import print_result
-    from bot.dispatch import in_thread
     from bot.settings import remove_source
 
     async with session.bot() as bot:
         documents = await bot.indexer.count_documents(name)
         question = f"Remove {name} and its {documents} documents?"
-        # On a thread, as the event loop would keep Ctrl-C from a question asked in its own.
-        if not yes and not await in_thread(click.confirm, text=question, err=True):
-            click.echo("Nothing was removed.", err=True)
+        if not await confirmed(question, yes, done="removed"):
             return 1
         if name in bot.settings.sources and bot.settings.path is not None:
             remove_source(bot.settings.path, name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 from bot.cli import monitoring
@@ -32,6 +34,9 @@ async def command(
 
     from bot.worker import Worker
 
+    if not session.debug:  # nobody else tells what a worker that runs for months has met
+        logging.getLogger().setLevel(logging.ERROR)
+        logging.getLogger("bot").setLevel(logging.WARNING)
     async with session.bot() as bot, monitoring.watched(bot, monitor, 9464) as watching:
         worker = Worker(bot, concurrency=concurrency, queues=queues, monitor=watching)
         click.echo(f"Waiting for jobs in {', '.join(worker.queues)}; Ctrl-C ends it.", err=True)

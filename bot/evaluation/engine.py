@@ -99,6 +99,12 @@ class Sheet:
         warm = [trial.milliseconds for trial in trials if not trial.cold]
         return warm or [trial.milliseconds for trial in trials]
 
+    def slower(self, variant: str, other: str) -> Interval:
+        """How many milliseconds longer a variant takes than another, question by question."""
+        pairs = zip(self.trials[variant], self.trials[other], strict=True)
+        warm = [(a, b) for a, b in pairs if not a.cold and not b.cold]
+        return bootstrap([a.milliseconds - b.milliseconds for a, b in warm])
+
     def latency(self, variant: str, share: float) -> float:
         """A percentile of the milliseconds."""
         return percentile(self.waits(variant), share)

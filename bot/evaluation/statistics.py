@@ -23,9 +23,10 @@ class Interval:
     def __str__(self) -> str:
         return format(self, "")
 
-    def __format__(self, sign: str) -> str:
-        """Write it with three decimals; `+` shows the signs of a difference."""
-        mean, low, high = (format(part, f"{sign}.3f") for part in (self.mean, self.low, self.high))
+    def __format__(self, form: str) -> str:
+        """Write it with three decimals, or as `form` says; `+` shows the signs of a difference."""
+        form = form if "." in form else f"{form}.3f"
+        mean, low, high = (format(part, form) for part in (self.mean, self.low, self.high))
         return f"{mean} [{low}, {high}]"
 
 

@@ -16,6 +16,7 @@ from bot.indexing.building import Builder
 from bot.indexing.cleaning import Cleaner
 from bot.indexing.ledger import QUERIES, Known, Ledger, content_hash
 from bot.indexing.listing import clean, listed
+from bot.indexing.rebuild import base
 from bot.indexing.sync import LOOKUP
 
 if TYPE_CHECKING:
@@ -89,10 +90,11 @@ async def sync(bot: Bot, names: Collection[str] = ()) -> Estimate:
 
 
 async def rebuild(bot: Bot, embedder: str, changes: Mapping[str, Any]) -> Estimate:
-    """Tell what a rebuild would do; see `Indexer.described` for the arguments."""
+    """Tell what a rebuild would do; see `rebuild.begin` for the arguments and the errors."""
     version = _unmade(*await bot.indexer.described(embedder, changes))
     work = _Work()
     async with bot.database.connection() as connection:
+        await base(connection)
         cursor = await connection.execute(QUERIES["size"])
         row = await cursor.fetchone()
         assert row is not None

@@ -30,14 +30,14 @@ async def evaluate(
         What it says, and which version was live.
 
     Raises:
-        NotFound, UsageError: it cannot be promoted, see `candidate`.
+        NotFound, UsageError: it cannot be promoted, see `candidate`, or there is nothing that it
+            could be compared with.
     """
     from bot.evaluation.indexes import compare_indexes
 
     async with bot.database.connection() as connection:
         await candidate(connection, number)
-        live = await versions.one(connection, "live")
-    assert live is not None  # the first version is live from its beginning
+        live = await rebuild.base(connection)
     return await compare_indexes(bot, number, live.id, told=told), live.id
 
 
@@ -127,32 +127,51 @@ async def rollback(bot: Bot) -> tuple[IndexVersion, int]:
     return version, int(lacking)
 
 
-async def drop(bot: Bot, number: int) -> None:
+async def drop(bot: Bot, number: int, *, only: str = "") -> None:
     """Give back everything a version holds, and stop the jobs that build it.
 
     One that was live a moment ago is kept until the questions that were put to it have ended.
 
+    Args:
+        only: the state that it must be in.
+
     Raises:
-        NotFound: there is none by this number.
-        UsageError: it is the live one.
+        NotFound, UsageError: see `droppable`.
     """
     await bot.indexer.prepare()
     async with bot.database.connection() as connection:
+        await droppable(connection, number, only=only)
         cursor = await connection.execute(QUERIES["retired_for"], {"version": number})
         row = await cursor.fetchone()
     if row is not None:
         await asyncio.sleep(max(0.0, bot.settings.limits.retrieve - row[0]))
     async with bot.database.transaction() as connection:
         await connection.execute(QUERIES["lock_versions"])
-        version = await versions.get(connection, number)
-        if version.state == "live":
-            raise UsageError(
-                f"Version {number} is live and stays; promote another one before you drop it."
-            )
+        version = await droppable(connection, number, only=only)
         await _let_drop(bot, version, connection)
         await connection.execute(QUERIES["forget_documents"], {"version": number})
         await connection.execute(QUERIES["cancel_jobs"], {"version": number})
         await connection.execute(QUERIES["make_dropped"], {"version": number})
+
+
+async def droppable(connection: Connection, number: int, *, only: str = "") -> IndexVersion:
+    """Read a version that may be dropped.
+
+    Args:
+        only: the state that it must be in.
+
+    Raises:
+        NotFound: there is none by this number.
+        UsageError: it is the live one, or not in that state.
+    """
+    version = await versions.get(connection, number)
+    if version.state == "live":
+        raise UsageError(
+            f"Version {number} is live and stays; promote another one before you drop it."
+        )
+    if only and version.state != only:
+        raise UsageError(f"Version {number} is {version.state}; `bot index drop` removes it.")
+    return version
 
 
 async def _let_drop(bot: Bot, version: IndexVersion, connection: Connection) -> None:
@@ -172,11 +191,7 @@ async def cancel(bot: Bot, number: int) -> None:
     Raises:
         NotFound, UsageError: no such version is being built.
     """
-    async with bot.database.connection() as connection:
-        version = await versions.get(connection, number)
-    if version.state != "building":
-        raise UsageError(f"Version {number} is not being built; `bot index drop` removes it.")
-    await drop(bot, number)
+    await drop(bot, number, only="building")
 
 
 async def pause(bot: Bot, number: int, paused: bool) -> bool:
@@ -191,16 +206,16 @@ async def pause(bot: Bot, number: int, paused: bool) -> bool:
     new = rebuild.PAUSED if paused else rebuild.QUEUE
     async with bot.database.transaction() as connection:
         version = await versions.get(connection, number)
-        if paused and version.state != "building":
-            arguments = {"version": number, "paused": ""}
-            cursor = await connection.execute(QUERIES["any_outstanding"], arguments)
-            ((waits, _),) = await cursor.fetchall()
-            if not waits:
-                return False
+        arguments = {"version": number, "paused": ""}
+        cursor = await connection.execute(QUERIES["any_outstanding"], arguments)
+        ((waits, _, _),) = await cursor.fetchall()
+        works = bool(waits) or version.state == "building"
+        if paused and not works:
+            return False
         await connection.execute(QUERIES["pause"], {"version": number, "paused": paused})
         await connection.execute(QUERIES["move_jobs"], {"version": number, "queue": new})
         await connection.execute(QUERIES["announce"], {"queue": new})
-    return True
+    return works
 
 
 async def retry(bot: Bot, number: int) -> int:

@@ -18,7 +18,14 @@ import psycopg
 from bot.database import Connection
 from bot.dispatch import describe
 from bot.document import Document, IndexVersion
-from bot.errors import BotError, DatabaseError, IndexingError, MassDeletion, SourceBusy
+from bot.errors import (
+    BotError,
+    DatabaseError,
+    IndexingError,
+    MassDeletion,
+    SourceBusy,
+    UsageError,
+)
 from bot.indexing import versions
 from bot.indexing.building import BATCH, Builder, build_apart
 from bot.indexing.ledger import Cut, Whole, add_chunks, changing, delete_chunks, quarantine
@@ -53,12 +60,14 @@ async def begin(
         The version, and whether it is new.
 
     Raises:
+        UsageError: there is nothing that it could be made of.
         IndexingError: another version is being built, with other settings.
     """
     await bot.indexer.prepare()
     settings, dimensions = await bot.indexer.described(embedder, changes or {})
     async with bot.database.transaction() as connection:
         await connection.execute(QUERIES["lock_versions"])
+        await base(connection)
         if (found := await versions.one(connection, "building")) is not None:
             if found.settings == settings:
                 return found, False
@@ -74,6 +83,17 @@ async def begin(
         version = await versions.create(connection, bot.plugins.manager, settings, dimensions)
         await plan(connection, version.id)
     return version, True
+
+
+async def base(connection: Connection) -> IndexVersion:
+    """Read the live version, beside which others are built, and with which they are compared.
+
+    Raises:
+        UsageError: nothing was ever synced.
+    """
+    if (live := await versions.one(connection, "live")) is None:
+        raise UsageError("Nothing is indexed yet; run `bot reindex` first.")
+    return live
 
 
 async def plan(connection: Connection, version: int) -> int:

@@ -58,6 +58,11 @@ class Overview:
         """The share of the documents that are indexed or set aside."""
         return (self.indexed + self.quarantined) / self.documents if self.documents else 1.0
 
+    @property
+    def moves(self) -> bool:
+        """Whether it is being built, and nobody has to do anything for that."""
+        return self.state == "building" and not self.paused and self.jobs > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -66,12 +71,15 @@ class Status:
     Attributes:
         workers: how many have shown a sign of life lately.
         quarantined: documents that a version could not take: version, source, document, error.
+        unreadable: what no version has, as it cannot be read or is left out: source, document,
+            error.
         sources: those whose last sync ended early: source, error.
     """
 
     versions: Sequence[Overview]
     workers: int
     quarantined: Sequence[Mapping[str, Any]]
+    unreadable: Sequence[Mapping[str, Any]]
     sources: Sequence[Mapping[str, Any]]
 
 
@@ -92,6 +100,8 @@ async def read(bot: Bot, *, dropped: bool = False) -> Status:
             sizes[version.id] = sum(told)
         await cursor.execute(QUERIES["quarantined"])
         quarantined = await cursor.fetchall()
+        await cursor.execute(LEDGER["unreadable"])
+        unreadable = await cursor.fetchall()
         await cursor.execute(LEDGER["source_errors"])
         sources = await cursor.fetchall()
         workers = await jobs.living(connection)
@@ -99,6 +109,7 @@ async def read(bot: Bot, *, dropped: bool = False) -> Status:
         versions=[_overview(row, sizes.get(row["version"], 0)) for row in rows],
         workers=workers,
         quarantined=quarantined,
+        unreadable=unreadable,
         sources=sources,
     )
 
@@ -108,7 +119,7 @@ def _overview(row: dict[str, Any], size: int) -> Overview:
     speed = row["chunks_per_second"]
     left = row["documents"] - row["indexed"] - row["quarantined"]
     a_document = row["chunks"] / row["indexed"] if row["indexed"] else 0
-    moves = row["state"] == "building" and not row["paused"]
+    moves = row["state"] == "building" and not row["paused"] and row["jobs"] > 0
     seconds = left * a_document / speed if speed and moves else None
     embedder = row["settings"].get("embedder", {})
     return Overview(

@@ -127,6 +127,10 @@ with before as (
 )
 select (select reason from before) is distinct from %(reason)s
 
+-- name: unreadable
+select s.name as source, u.place as document, u.reason as error, u.seen_at as at
+from unreadable u join source s on s.id = u.source_id order by 1, 2
+
 -- name: clear_unreadable
 delete from unreadable where source_id = %(source)s and seen_at < %(before)s
 

@@ -137,7 +137,10 @@ and (args ->> 'version')::int = %(version)s
 
 -- name: any_outstanding
 -- Whether jobs of a version wait or run, and whether one runs; those that are paused do neither.
-select count(*) > 0, count(*) filter (where status = 'doing') > 0 from procrastinate_jobs
+-- And why the version does not get on.
+select count(*) > 0, count(*) filter (where status = 'doing') > 0,
+    coalesce((select error from index_version where id = %(version)s), '')
+from procrastinate_jobs
 where task_name in ('index.batch', 'index.finish') and queue_name <> %(paused)s
 and status in ('todo', 'doing') and (args ->> 'version')::int = %(version)s
 

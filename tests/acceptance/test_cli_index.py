@@ -20,12 +20,17 @@ def test_a_version_is_built_compared_promoted_rolled_back_and_dropped(office):
     assert (told["version"], told["state"], told["indexed"]) == (2, "ready", 12)
     assert told["settings"]["splitter"]["options"]["max_tokens"] == 32
     assert [one["version"] for one in office.json("index", "list", "--json")] == [1, 2]
-    asked = office.bot("index", "promote", "2", code=None)
-    assert asked.returncode != 0, "without a golden set it asks, and nobody answers"
+    asked = office.bot("index", "promote", "2", code=2)
+    assert "without an evaluation? [y/N]" in asked.stderr
+    assert "Nobody answers here, so nothing was changed; say --yes." in asked.stderr
+    assert office.bot("index", "promote", "2", stdin="n\n", code=1).stderr.endswith(
+        "Nothing was changed.\n"
+    )
     office.bot("golden", "add", "Which room has 7 windows?",
                "--source", "https://wiki.example.com/room7.md")  # fmt: skip
     compared = office.json("eval", "run", "--index", "2", "--json")
     assert compared["outcome"] == "not worse"
+    assert set(compared["differences"]) == {"recall@8", "nDCG@10", "hit@1", "milliseconds"}
     promoted = office.json("index", "promote", "2", "--yes", "--json")
     assert (promoted["promoted"], promoted["outcome"]) == (True, "not worse")
     assert "splitter.max_tokens is 200 in bot.toml, and 32" in office.bot("config", "check").stderr
@@ -33,6 +38,8 @@ def test_a_version_is_built_compared_promoted_rolled_back_and_dropped(office):
     assert "splitter.max_tokens is 200 in bot.toml, and 32" in note
     assert office.json("index", "rollback", "--json") == {"version": 1, "changed": 0}
     office.bot("index", "drop", "1", "--yes", code=2)
+    assert "?" not in office.bot("index", "drop", "1", code=2).stderr, "there is nothing to ask"
+    assert "?" not in office.bot("index", "cancel", "2", code=2).stderr
     office.bot("index", "drop", "2", "--yes")
     (status,) = office.json("index", "status", "--json")["versions"]
     assert (status["version"], status["state"]) == (1, "live")
@@ -97,11 +104,16 @@ def test_a_rebuild_that_is_paused_or_cancelled_by_another_hand_is_told_and_fails
     office.bot("index", "pause", "2")
     out, _ = waits.communicate(timeout=120)
     assert (waits.returncode, b"Version 2 is paused; `bot index resume 2`" in out) == (1, True)
-    assert "version 2 building, paused" in office.bot("index", "status").stdout
+    watched = office.bot("index", "status", "--watch")
+    assert "version 2 building, paused" in watched.stdout, "it ends, as nothing moves"
     assert "is paused" in office.bot("index", "retry", "2", code=2).stderr
     office.bot("index", "resume", "2")
     waits = office.start("reindex", "--rebuild")
-    assert b"was begun before and goes on" in waits.stderr.readline()
+    assert b"was begun before" in waits.stderr.readline()
+    stopped = office.start("reindex", "--rebuild")
+    assert b"was begun before" in stopped.stderr.readline()
+    code, _, err = office.stop(stopped)
+    assert (code, "What was finished of version 2 is kept" in err) == (130, True)
     watches = office.start("index", "status", "--watch")
     seen = [watches.stdout.readline() for _ in range(6)]
     assert sum(line.startswith(b"version 2 building") for line in seen) == 2
@@ -111,8 +123,9 @@ def test_a_rebuild_that_is_paused_or_cancelled_by_another_hand_is_told_and_fails
     out, _ = watches.communicate(timeout=120)
     left, workers = out.splitlines()[-2:]
     assert (watches.returncode, left[:14]) == (0, b"version 1 live")
-    assert workers.endswith(b" workers")
+    assert workers.split()[1] in (b"worker", b"workers")
     assert "nothing to pause" in office.bot("index", "pause", "1").stdout
+    assert "nothing to go on with" in office.bot("index", "resume", "1").stdout
 
 
 @pytest.mark.parametrize(
@@ -129,6 +142,25 @@ def test_a_rebuild_that_cannot_be_is_a_usage_error(world, arguments, message):
     world.write("bot.toml", CONFIG)
     done = world.bot(*arguments, code=2)
     assert message in done.stderr
+
+
+def test_a_rebuild_before_the_first_sync_begins_nothing(world):
+    world.write("bot.toml", CONFIG)
+    for arguments in (["--rebuild"], ["--rebuild", "--dry-run"]):
+        done = world.bot("reindex", *arguments, code=2)
+        assert "Nothing is indexed yet; run `bot reindex` first." in done.stderr
+    assert world.json("index", "status", "--json")["versions"] == []
+
+
+def test_what_could_not_be_read_is_listed_with_its_reason(world):
+    world.write("bot.toml", CONFIG)
+    world.write("docs/start.md", "# Start\n\nThe office opens at eight.\n")
+    world.write("docs/broken.pdf", "This is none.")
+    world.bot("reindex")
+    (unread,) = world.json("index", "status", "--json")["unreadable"]
+    assert (unread["source"], unread["document"]) == ("office", "broken.pdf")
+    told = world.bot("index", "status").stdout
+    assert f"not indexed: office/broken.pdf: {unread['error']}" in told
 
 
 def test_versions_that_are_not_there(world):

@@ -84,7 +84,7 @@ def test_a_removal_is_asked_for(world):
     assert (
         "Nothing was removed" in world.bot("source", "remove", "kept", stdin="n\n", code=1).stderr
     )
-    assert "Stopped." in world.bot("source", "remove", "kept", code=130).stderr
+    assert "say --yes" in world.bot("source", "remove", "kept", code=2).stderr
     assert "kept" in (world.folder / "bot.toml").read_text()
     world.bot("source", "remove", "kept", stdin="y\n")
     assert "kept" not in (world.folder / "bot.toml").read_text()

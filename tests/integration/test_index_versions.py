@@ -12,7 +12,8 @@ import toys
 
 from bot import Document, hookimpl
 from bot import worker as working
-from bot.errors import IndexingError, MassDeletion, NotFound, UsageError
+from bot.cli import working as waiting
+from bot.errors import DatabaseError, IndexingError, MassDeletion, NotFound, UsageError
 from bot.evaluation import golden
 from bot.indexing import estimate, promotion, rebuild, status, versions
 from bot.indexing.drift import drift
@@ -473,8 +474,12 @@ async def test_a_cancelled_rebuild_stops_and_leaves_nothing(bot, fill, offered, 
     assert await rows("select count(*) from indexed where version_id = 2") == [(0,)]
     again, new = await rebuild.begin(bot, embedder="long")
     assert (again.id, new) == (3, True)
-    with pytest.raises(UsageError, match="not being built"):
+    with pytest.raises(UsageError, match="is live and stays"):
         await promotion.cancel(bot, 1)
+    await promotion.drop(bot, 3)
+    done = await built(bot)
+    with pytest.raises(UsageError, match="is ready; `bot index drop` removes it"):
+        await promotion.cancel(bot, done)
 
 
 async def test_a_paused_rebuild_rests_until_it_is_resumed(bot, fill, offered, monkeypatch):
@@ -600,6 +605,50 @@ async def test_an_embedder_that_takes_nothing_is_told_and_blames_no_document(bot
         one = await until(bot, version.id, lambda one: one.state == "ready")
     assert one.error == ""
     assert await held(bot, version.id) == HELD
+
+
+NO_ROOM = """
+create function no_room() returns trigger language plpgsql as
+    $$ begin raise exception 'no space left' using errcode = 'disk_full'; end $$;
+create trigger no_room before insert on procrastinate_workers execute function no_room()
+"""
+
+
+async def test_a_command_that_may_look_and_not_work_ends_and_says_why(bot, fill, monkeypatch):
+    """As with a full disk: what waits can be read, and no worker can say that it lives."""
+    monkeypatch.setattr(waiting, "GIVEN_UP", 2)
+    await fill(**TEXTS)
+    version, _ = await rebuild.begin(bot, embedder="long")
+    async with bot.database.connection() as connection:
+        await connection.execute(NO_ROOM)
+    with pytest.raises(DatabaseError, match=r"disk is full \(no space left\); free some space"):
+        await waiting.work(bot, version.id)
+    async with bot.database.connection() as connection:
+        await connection.execute("drop function no_room() cascade")
+    await waiting.work(bot, version.id)
+    assert (await overview(bot, version.id)).state == "ready"
+
+
+async def test_a_command_that_waits_tells_why_and_may_be_stopped(
+    bot, fill, offered, monkeypatch, capsys
+):
+    monkeypatch.setattr(working, "LONGEST_WAIT", PATIENCE)
+    await fill(**TEXTS)
+    offered.embedders["long"].poison = "e"  # stands in every sentence
+    version, _ = await rebuild.begin(bot, embedder="long")
+    waits = asyncio.create_task(waiting.work(bot, version.id))
+    told = ""
+    async with asyncio.timeout(PATIENCE):
+        while "It is tried again: " not in told:
+            await asyncio.sleep(0.02)
+            told += capsys.readouterr().err
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    told += capsys.readouterr().err
+    assert told.count("It is tried again: ") == 1
+    assert "what is this?" in told
+    assert "The batch in hand is finished first" in told
 
 
 async def test_several_workers_share_a_rebuild_and_nothing_is_embedded_twice(
