@@ -8,6 +8,7 @@ piece ends at the strongest boundary near its ideal size.
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -124,10 +125,10 @@ class _Ruler:
 
     def __init__(self, text: str, tokens: Sequence[Span]) -> None:
         self._text = text
-        self._starts: list[int] = []
-        self._ends: list[int] = []
+        self._starts, self._ends = array("q"), array("q")  # of a long text, millions
         at = 0
-        for start, end in sorted(tokens):
+        ordered = all(a <= b for a, b in pairwise(tokens))
+        for start, end in tokens if ordered else sorted(tokens):
             self._stretch(at, start)
             self._starts.append(start)
             self._ends.append(min(end, start + STRETCH))
@@ -137,8 +138,8 @@ class _Ruler:
     def _stretch(self, at: int, until: int) -> None:
         if at < until:
             stretched = range(at, until, STRETCH)
-            self._starts += stretched
-            self._ends += stretched
+            self._starts.extend(stretched)
+            self._ends.extend(stretched)
 
     def count(self, start: int, end: int) -> int:
         return bisect_left(self._starts, end) - bisect_left(self._starts, start)

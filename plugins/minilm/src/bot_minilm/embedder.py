@@ -57,7 +57,7 @@ class MiniLM:
         return ["en"]
 
     @hookimpl
-    def bot_token_spans(self, texts: Sequence[str]) -> list[list[Span]]:
+    def bot_token_spans(self, texts: Sequence[str]) -> list[Sequence[Span]]:
         tokens = self._tokens()
         return [tokens.spans(text) for text in texts]
 

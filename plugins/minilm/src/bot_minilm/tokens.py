@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from bot.document import Span
 from bot_minilm.gate import Gate
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
 
 MAX_TOKENS = 256  # with [CLS] and [SEP]
+PART = 50_000  # characters of a text that are tokenized at once
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -44,15 +46,16 @@ class Tokens:
             encoded = self._tokenizer.encode_batch_fast(beginnings, add_special_tokens=False)
         return [np.array([self._first, *one.ids[:room], self._last]) for one in encoded]
 
-    def spans(self, text: str) -> list[Span]:
+    def spans(self, text: str) -> Sequence[Span]:
         """Return the place of every token in the text, without special tokens, uncut.
 
         In reading order; several tokens may share a character, as with a Hangul syllable.
         """
-        spans: list[Span] = []
-        for start, part in _parts(valid(text), 50_000):
-            found = self._encode(part).offsets
-            spans.extend([(start + a, start + b) for a, b in found] if start else found)
+        if len(text) <= PART:
+            return list(self._encode(valid(text)).offsets)
+        spans = Spans()
+        for start, part in _parts(valid(text), PART):
+            spans.extend(start, self._encode(part).offsets)
         return spans
 
     def _encode(self, text: str) -> Encoding:
@@ -67,6 +70,34 @@ class Tokens:
                 if tokens <= 0:
                     return text[: start + len(part)]
         return text
+
+
+class Spans(Sequence[Span]):
+    """The spans of a long text, in 16 bytes each: as tuples they would take 120."""
+
+    def __init__(self) -> None:
+        self._starts, self._ends = array("q"), array("q")
+
+    def extend(self, offset: int, spans: Iterable[Span]) -> None:
+        """Add spans that count from `offset`."""
+        for start, end in spans:
+            self._starts.append(offset + start)
+            self._ends.append(offset + end)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[Span]:
+        return zip(self._starts, self._ends, strict=True)
+
+    @overload
+    def __getitem__(self, at: int) -> Span: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Span]: ...
+    def __getitem__(self, at: int | slice) -> Span | list[Span]:
+        if isinstance(at, slice):
+            return list(zip(self._starts[at], self._ends[at], strict=True))
+        return self._starts[at], self._ends[at]
 
 
 def valid(text: str) -> str:
