@@ -112,6 +112,7 @@ def main() -> None:
         format="%(levelname)s %(name)s: %(message)s",
         handlers=[PrintableHandler()],
     )
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # it would set a level of its own
     try:
         code = bot.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -41,6 +41,7 @@ class Session:
         debug = debug or environ.get("BOT_DEBUG", "") not in ("", "0")
         if debug:
             logging.getLogger().setLevel(logging.DEBUG)
+            logging.getLogger("psycopg").setLevel(logging.WARNING)
         return cls(environ, debug)
 
     @property

@@ -37,6 +37,8 @@ async def command(
     if not session.debug:  # nobody else tells what a worker that runs for months has met
         logging.getLogger().setLevel(logging.ERROR)
         logging.getLogger("bot").setLevel(logging.WARNING)
+        for echo in ("procrastinate.worker.domainbot", "procrastinate.utils"):
+            logging.getLogger(echo).setLevel(logging.CRITICAL)  # we say the same in a sentence
     async with session.bot() as bot, monitoring.watched(bot, monitor, 9464) as watching:
         worker = Worker(bot, concurrency=concurrency, queues=queues, monitor=watching)
         click.echo(f"Waiting for jobs in {', '.join(worker.queues)}; Ctrl-C ends it.", err=True)

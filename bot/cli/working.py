@@ -90,14 +90,15 @@ class _Shown:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._last = 0.0
-        self._error = ""
+        self._told = {""}
 
     async def update(self, bot: Bot, version: int, error: str) -> None:
         from bot.text import printable
 
-        if error and error != self._error:
+        kind = error.partition("(")[0]  # in brackets stand numbers, of files and the like
+        if kind not in self._told:
             self.say(f"It is tried again: {printable(error)}")
-        self._error = error
+            self._told.add(kind)
         if self._terminal and time.monotonic() - self._last > SHOW:
             self._last = time.monotonic()
             from bot.indexing import status

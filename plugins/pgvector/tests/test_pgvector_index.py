@@ -188,6 +188,27 @@ async def test_a_graph_is_built_alone_where_shared_memory_is_short(corpus, monke
     assert await graph(corpus)
 
 
+@pytest.mark.parametrize(
+    ("needed", "cache", "own", "given"),
+    [
+        (100_000, "4GB", "64MB", 100_000),  # no more than is needed
+        (9_000_000, "4GB", "64MB", 2 << 20),  # half of what the machine has for the server
+        (9_000_000, "64MB", "256MB", 256 << 10),  # the administrator's own setting is more
+    ],
+)
+async def test_a_graph_has_the_memory_that_the_servers_settings_give(
+    database, needed, cache, own, given
+):
+    async with database.transaction() as connection:
+        for name, value in (("effective_cache_size", cache), ("maintenance_work_mem", own)):
+            await connection.execute("select set_config(%s, %s, true)", (name, value))
+        await connection.execute(index.INDEX["memory"], {"needed": needed, "least": index._LEAST})
+        cursor = await connection.execute(
+            "select setting::int from pg_settings where name = 'maintenance_work_mem'"
+        )
+        assert await cursor.fetchall() == [(given,)]
+
+
 async def drop_graph(version, connection):
     await connection.execute(index.of(version)("ungraph"))
     await connection.execute(index.INDEX["graphed"], {"chunks": 0, "version": version.id})
