@@ -190,6 +190,7 @@ def _print_estimate(found: Estimate, as_json: bool) -> None:
         click.echo(
             f"{one.source}: {one.found} documents — {one.added} new, {one.changed} changed, "
             f"{one.unchanged} unchanged, {one.deleted} to delete"
+            + (f", {one.lost} gone and kept: `may_lose` allows less" if one.lost else "")
         )
     about = f"about {found.seconds:.0f} s" if found.seconds >= 1 else "less than a second"
     click.echo(f"{found.chunks} chunks to embed, {about} on this machine. Nothing was changed.")

@@ -17,7 +17,7 @@ from bot.indexing.cleaning import Cleaner
 from bot.indexing.ledger import QUERIES, Known, Ledger, content_hash
 from bot.indexing.listing import clean, listed
 from bot.indexing.rebuild import base
-from bot.indexing.sync import LOOKUP
+from bot.indexing.sync import LOOKUP, too_many
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -28,7 +28,11 @@ SPEED = 32  # chunks that are embedded, to learn how long all would take
 
 @dataclass(slots=True, kw_only=True)
 class SourceEstimate:
-    """What a sync would change of one source."""
+    """What a sync would change of one source.
+
+    Attributes:
+        lost: documents that it has no more, and that are kept: they are more than it may lose.
+    """
 
     source: str
     found: int = 0
@@ -37,6 +41,7 @@ class SourceEstimate:
     unchanged: int = 0
     deleted: int = 0
     unreadable: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +143,11 @@ async def _look(bot: Bot, name: str, complete: set[int], work: _Work) -> SourceE
                     batch.clear()
         await _compare(connection, ledger, cleaner, batch, complete, told, work)
         cursor = await connection.execute(QUERIES["count_gone"], {"source": row[0] if row else 0})
-        ((_, told.deleted),) = await cursor.fetchall()
+        ((there, gone),) = await cursor.fetchall()
+    if too_many(gone, there, bot.settings.sources[name].may_lose):
+        told.lost = gone
+    else:
+        told.deleted = gone
     return told
 
 

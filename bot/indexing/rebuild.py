@@ -45,6 +45,7 @@ CAREFUL = 3  # attempt from which documents are taken one by one, each noted bef
 DEATHS = 2  # of workers that were at one document, until it is set aside
 ENOUGH = 8  # documents that the index does not take, until it is asked whether it takes any
 OF_DATA = ("22", "23", "54")  # SQLSTATEs of values, constraints and limits
+LATER, LAST = -1, -2  # priorities: people's questions and syncs first, then batches, then the end
 LOOK = 1.0  # seconds between looks whether all batches are done
 
 
@@ -110,6 +111,7 @@ async def plan(connection: Connection, version: int) -> int:
             connection,
             BATCH_TASK,
             ({"version": version, "first": first, "last": last} for first, last in spans),
+            priority=LATER,
         )
     await _defer_finish(connection, version)
     return len(spans)
@@ -118,7 +120,7 @@ async def plan(connection: Connection, version: int) -> int:
 async def _defer_finish(connection: Connection, version: int, wait: float = 0) -> None:
     at = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
     # Behind all batches: while one waits, nobody takes this.
-    await defer(connection, FINISH_TASK, {"version": version}, at=at, priority=-1)
+    await defer(connection, FINISH_TASK, {"version": version}, at=at, priority=LAST)
 
 
 async def _workable(bot: Bot, job: Job) -> IndexVersion | None:
@@ -156,7 +158,7 @@ async def _put_off(bot: Bot, task: Task, job: Job) -> bool:
         row = await cursor.fetchone()
         if not row or not row[0]:
             return False
-        priority = -1 if task is FINISH_TASK else 0
+        priority = LAST if task is FINISH_TASK else LATER
         await defer(connection, task, job.arguments, queue=PAUSED, priority=priority)
         return True
 

@@ -294,7 +294,7 @@ class Sync:
     async def _delete_gone(self, connection: Connection) -> None:
         cursor = await connection.execute(QUERIES["count_gone"], {"source": self._row})
         ((known, lost),) = await cursor.fetchall()
-        if lost > UNGUARDED and lost > self._may_lose * known:
+        if too_many(lost, known, self._may_lose):
             self.progress.lost = lost
             raise MassDeletion(
                 f"{self._source.name} has lost {lost} of its {known} documents, so none was "
@@ -345,6 +345,11 @@ class Sync:
 
     def _tell(self) -> None:
         self._changed(self.progress)
+
+
+def too_many(lost: int, known: int, may_lose: float) -> bool:
+    """Tell whether a source has lost more documents than it may."""
+    return lost > UNGUARDED and lost > may_lose * known
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from bot.errors import DatabaseError, IndexingError, MassDeletion, NotFound, Usa
 from bot.evaluation import golden
 from bot.indexing import estimate, promotion, rebuild, status, versions
 from bot.indexing.drift import drift
-from bot.jobs import Job
+from bot.jobs import Job, defer
 from bot.worker import Worker
 
 PATIENCE = 60
@@ -671,6 +671,8 @@ async def test_a_source_that_loses_most_of_its_documents_asks(bot, fill):
     with pytest.raises(MassDeletion, match="lost 25 of its 30 documents"):
         await fill(**few)
     assert len(await held(bot, 1)) == 30
+    [seen] = (await estimate.sync(bot)).sources
+    assert (seen.deleted, seen.lost) == (0, 25)
     [told] = (await status.read(bot)).sources
     assert told["source"] == "handbook"
     assert "--yes" in told["error"]
@@ -713,6 +715,27 @@ async def test_sources_with_a_schedule_are_synced_by_workers(make_bot, offered, 
     due = [at for *_, at in await rows(query)]
     assert len(set(due)) == len(due)  # one, or two when the minute has turned
     assert {at % 60 for at in due} == {0}
+
+
+async def test_what_people_wait_for_does_not_wait_for_a_rebuild(
+    bot, fill, offered, rows, monkeypatch
+):
+    """A worker's next job is the sync, or the question, that came last."""
+    monkeypatch.setattr(rebuild, "SIZE", 800)  # a batch a document
+    await fill(**TEXTS)
+    offered.embedders["long"].gate.clear()
+    version, _ = await rebuild.begin(bot, embedder="long")
+    async with at_work(bot):
+        await offered.embedders["long"].waits.wait()
+        async with bot.database.transaction() as connection:
+            await defer(connection, rebuild.SYNC_TASK, {"source": "handbook"})
+        offered.embedders["long"].gate.set()
+        await until(bot, version.id, lambda one: one.state == "ready")
+    begun = await rows(
+        "select j.task_name from procrastinate_events e join procrastinate_jobs j on j.id = job_id"
+        " where e.type = 'started' order by e.id limit 3"
+    )
+    assert [task for (task,) in begun] == ["index.batch", "index.sync", "index.batch"]
 
 
 async def test_versions_are_numbered_one_after_the_other_whatever_a_crash_leaves_out(bot, fill):
