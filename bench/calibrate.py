@@ -3,10 +3,10 @@
     python -m bench.calibrate answers|refusal|curated DATA [--questions 150] [--keep FOLDER]
 
 DATA as for `python -m bench.quality`. `answers` changes each weight of the default generator alone,
-by half and by twice, and shows what it makes of XQuAD's questions, English and Chinese, that
-parameters may be chosen on. `refusal` shows recall and false refusals at each threshold, on such
-questions of four sets. `curated` counts, with the thresholds of `bot.similarity`, which written
-paraphrases are found and how many of XQuAD's questions are taken for another one. What is
+by half and by twice, and shows what it makes of the questions of XQuAD, English and Chinese, and of
+CMRC that parameters may be chosen on. `refusal` shows recall and false refusals at each threshold,
+on such questions of four sets. `curated` counts, with the thresholds of `bot.similarity`, which
+written paraphrases are found and how many of XQuAD's questions are taken for another one. What is
 chosen here is shown on other questions by `python -m bench.quality`.
 """
 
@@ -38,10 +38,12 @@ from bot.similarity import same
 PAIRS = Path(__file__).parent / "data" / "paraphrases.tsv"
 EVERY = 10_000  # questions; no set has more
 WEIGHTS: Sequence[tuple[ModuleType, str]] = (
-    *((ranking, name) for name in ("_BEFORE", "_AFTER", "_HEADING", "_KIND", "_RANK", "_CARRIED",
-                                   "_NAMES", "_WEAK", "_ALONE")),
-    *((selection, name) for name in ("_NEAR", "_SHARP", "_LIKELY", "_WORTH")),
-    *((trimming, name) for name in ("LONG", "SHORT", "LEAST", "WIDE")),
+    *((ranking, name) for name in ("_BEFORE", "_AFTER", "_HEADING", "_ABOVE_WIDE", "_BEFORE_WIDE",
+                                   "_EARLIER_WIDE", "_AFTER_WIDE", "_KIND", "_KIND_WIDE", "_RANK",
+                                   "_CARRIED", "_NAMES", "_WORD_WIDE", "_WEAK", "_ALONE")),
+    *((selection, name) for name in ("_NEAR", "_SHARP", "_SHARP_WIDE", "_LIKELY", "_WORTH",
+                                     "_WORTH_WIDE", "_PRICE_WIDE")),
+    *((trimming, name) for name in ("LONG", "LONG_WIDE", "SHORT", "LEAST", "SHARE_WIDE", "WIDE")),
 )  # fmt: skip
 
 
@@ -70,7 +72,7 @@ class Vectors:
 
 async def answers(data: Path, keep: Path, most: int) -> None:
     """Change each weight alone."""
-    for name in ("xquad_en", "xquad_zh"):
+    for name in ("xquad_en", "xquad_zh", "cmrc2018_trial"):
         await weights(data, name, keep, most)
 
 

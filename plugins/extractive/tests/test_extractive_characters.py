@@ -1,8 +1,9 @@
 """Chinese, Japanese and Korean are compared by characters beside their neighbours."""
 
 import pytest
+from bot_extractive.kinds import wanted
 from bot_extractive.ranking import rank
-from bot_extractive.selection import confidence
+from bot_extractive.selection import confidence, select
 from bot_extractive.terms import characters
 
 from bot import Passage
@@ -49,3 +50,84 @@ def test_what_a_long_question_finds_is_more_than_chance() -> None:
         return confidence(question, ranking, [found]) - words / 2
 
     assert meant(long) > meant(short) + 0.05
+
+
+def quoted(question: str, *texts: str) -> list[str]:
+    passages = [passage(text) for text in texts]
+    found = select(question, (), passages, max_sentences=4, threshold=0)
+    return [quote.unit.text for quote in found]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "other"),
+    [
+        ("有多少人参加？", "约300人参加。", "2015年的人参加。"),
+        ("工厂何时关闭？", "工厂将在2017年关闭。", "工厂将关闭300台。"),
+        ("这是谁的论文？", "论文由科特·科尔曼所写。", "论文写于去年。"),
+        ("总部在哪里？", "总部位于悉尼。", "总部很大。"),
+        ("为什么失败？", "由于没有备份而失败。", "昨天失败。"),
+        ("有哪些颜色？", "红色、蓝色。", "颜色很美。"),
+        ("它的别名叫什么？", "又称“小红”。", "它很小。"),
+        ("如何安装？", "通过网页安装。", "安装很快。"),
+    ],
+)
+def test_what_is_asked_for_is_told_from_other_things(
+    question: str, answer: str, other: str
+) -> None:
+    kind = wanted(question)
+
+    assert kind is not None
+    assert kind.has(answer)
+    assert not kind.has(other)
+
+
+def test_only_short_facts_are_brief() -> None:
+    assert [kind.brief for q in ("何时？", "为什么？", "why?") if (kind := wanted(q))] == [
+        True, False, True,
+    ]  # fmt: skip
+
+
+LONG_ONE = (
+    "公司总部位于市中心的一座旧大楼里，数据库服务器的备份在每天凌晨三时由机房人员运行，"
+    "此外职员还可以使用顶楼的餐厅，天气好的话也可以使用机房旁边的花园。"
+)
+
+
+def test_clauses_without_the_time_that_is_asked_for_are_left_out() -> None:
+    assert quoted("数据库服务器的备份何时由机房人员运行？", LONG_ONE) == [
+        "数据库服务器的备份在每天凌晨三时由机房人员运行"
+    ]
+
+
+def test_where_a_reason_is_asked_for_all_is_quoted() -> None:
+    assert quoted("为什么服务器的备份要运行？", LONG_ONE) == [LONG_ONE]
+
+
+def test_of_two_about_as_likely_the_shorter_one_is_quoted() -> None:
+    long = (
+        "备份的密码由小王设置，"
+        + "他先写在一张纸上，再把这张纸放在办公室的柜子里，" * 2
+        + "从来没有人知道这件事。"
+    )
+    short = "备份的密码由小李设置。"
+
+    assert quoted("备份的密码由谁设置？", long + "天气很好。" + short) == [short]
+
+
+def test_what_the_heading_and_the_sentence_before_hold_counts_once() -> None:
+    told = "东关街位于扬州市。此街很繁盛。"
+    titled = Passage(
+        id="1", text=told, title="东关街", readers=frozenset({"everyone"}), evidence={}
+    )
+
+    best = rank("东关街在哪里？", (), [titled]).best[0]
+
+    assert best.unit.text == "东关街位于扬州市。"
+
+
+def test_a_word_among_characters_counts_as_several() -> None:
+    ranking = rank("BSkyB的体育内容", (), [passage("体育内容很多。")])
+
+    assert ranking.weights["bskyb"] > 1.5 * max(
+        value for term, value in ranking.weights.items() if term != "bskyb"
+    )

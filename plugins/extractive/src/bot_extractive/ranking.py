@@ -5,26 +5,30 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from bot import Passage
 from bot.text import CJK
-from bot_extractive.terms import PROCEDURE, Terms, characters, wanted
+from bot_extractive.kinds import PROCEDURE, Wanted, wanted
+from bot_extractive.terms import Terms, characters
 from bot_extractive.units import Unit, units
 
 # Fitted on half of the questions of XQuAD (English); docs/decisions/extractive-answers.md.
 _BEFORE, _AFTER = 0.5, 0.3  # a question's word in a neighbour counts this much
 _HEADING = 0.6  # ... in a heading above, the title or the location
 _SECTION = 0.3  # ... in the nearest heading, when that says little else
-_KIND = 0.05  # has, or lacks, the kind of thing that is asked for
+# The same of Chinese, Japanese and Korean, where a term counts once, in the first of these places.
+_ABOVE_WIDE, _BEFORE_WIDE, _EARLIER_WIDE, _AFTER_WIDE = 0.9, 0.45, 0.3, 0.2
+_KIND, _KIND_WIDE = 0.05, 0.08  # has, or lacks, the kind of thing that is asked for
 _CODE = 0.3  # more for code when the way to do something is asked for, else less
 _RANK = 0.3  # times 1/rank of the passage
 _LINKS = 0.3  # less for hardly more than links
 _CARRIED = 0.5  # a word that only the rewritten query has
 _ALONE = 0.3  # of a CJK character's weight, where none of its neighbours stands beside it
 _NAMES = 1.5  # a name or number in the question
+_WORD_WIDE = 2.5  # a word or number among Chinese, Japanese and Korean characters, which count each
 _WEAK = 0.3  # a word that questions are made of
 
 _NOTHING: frozenset[str] = frozenset()
@@ -64,7 +68,7 @@ class Ranking:
         weights: what the question's terms count; they sum to 1.
         own: the terms of the question itself; the others are carried over from earlier ones.
         terms: splits text into terms.
-        wanted: tells whether a text has the kind of thing that is asked for, where that is known.
+        wanted: the kind of thing that is asked for, where that is known.
     """
 
     candidates: Sequence[Candidate]
@@ -72,7 +76,7 @@ class Ranking:
     weights: dict[str, float]
     own: frozenset[str]
     terms: Terms
-    wanted: Callable[[str], bool] | None
+    wanted: Wanted | None
 
     def around(self, candidate: Candidate) -> frozenset[str]:
         """Return the terms of a candidate's passage, and of the headings above it."""
@@ -184,6 +188,7 @@ def _weights(
     count = len(candidates)
     found = Counter(term for candidate in candidates for term in candidate.terms)
     names = frozenset(terms(" ".join(_NAMED.findall(queries[0]))))
+    wide = CJK.search(queries[0]) is not None
 
     def rarity(term: str) -> float:
         return math.log(1 + (count - found[term] + 0.5) / (found[term] + 0.5))
@@ -195,8 +200,8 @@ def _weights(
             if pairs:
                 yield name, (1 - _ALONE) * value
         for term in terms(query):
-            weak, named = term in terms.weak, term in names
-            value = share * rarity(term) * (_WEAK if weak else 1) * (_NAMES if named else 1)
+            value = share * rarity(term) * (_WEAK if term in terms.weak else 1)
+            value *= _WORD_WIDE if wide else _NAMES if term in names else 1
             yield term, 0 if CJK.match(term) else value
 
     weights: dict[str, float] = {}
@@ -210,29 +215,72 @@ def _weights(
 def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, float]) -> None:
     asked = weights.keys()
     hits = [candidate.terms & asked for candidate in candidates]
-    has_kind = wanted(question)
+    kind = wanted(question)
     procedure = PROCEDURE.search(question) is not None
+    wide = CJK.search(question) is not None
+    around, of_kind = (_around_wide, _KIND_WIDE) if wide else (_around, _KIND)
     for at, one in enumerate(candidates):
-        own = hits[at]
-        one.coverage = sum(weights[term] for term in own)
-        if not own:
+        one.coverage = sum(weights[term] for term in hits[at])
+        if not hits[at]:
             continue
-        last = at + 1 == len(candidates) or candidates[at + 1].section != one.section
-        first = at == 0 or candidates[at - 1].passage != one.passage
-        before = _NOTHING if first else hits[at - 1]
-        after = _NOTHING if last else hits[at + 1]
         one.score = (
             one.coverage
-            + _BEFORE * sum(weights[term] for term in before - own)
-            + _AFTER * sum(weights[term] for term in after - own)
-            + _HEADING * sum(weights[term] for term in (one.above & asked) - own)
+            + around(at, candidates, hits, weights)
             + _SECTION * _named_by(one.under, weights)
             + _RANK / (one.passage + 1)
             + ((_CODE if procedure else -_CODE) if one.unit.kind == "code" else 0)
             - (_LINKS if one.unit.is_links else 0)
         )
-        if has_kind is not None:
-            one.score += _KIND if has_kind(one.unit.text) else -_KIND
+        if kind is not None:
+            one.score += of_kind if kind.has(one.unit.text) else -of_kind
+
+
+def _around(
+    at: int,
+    candidates: Sequence[Candidate],
+    hits: Sequence[frozenset[str]],
+    weights: dict[str, float],
+) -> float:
+    """What the question's terms count that stand in neighbours and headings only."""
+    before, after = _neighbours(at, candidates, hits)
+    return (
+        _BEFORE * sum(weights[term] for term in before - hits[at])
+        + _AFTER * sum(weights[term] for term in after - hits[at])
+        + _HEADING
+        * sum(weights[term] for term in (candidates[at].above & weights.keys()) - hits[at])
+    )
+
+
+def _around_wide(
+    at: int,
+    candidates: Sequence[Candidate],
+    hits: Sequence[frozenset[str]],
+    weights: dict[str, float],
+) -> float:
+    """The same of Chinese, Japanese and Korean, where the whole passage before it counts."""
+    one = candidates[at]
+    before, after = _neighbours(at, candidates, hits)
+    earlier = takewhile(lambda place: candidates[place].passage == one.passage, range(at)[::-1])
+    places = (
+        (_ABOVE_WIDE, one.above & weights.keys()),
+        (_BEFORE_WIDE, before),
+        (_EARLIER_WIDE, _NOTHING.union(*(hits[place] for place in earlier))),
+        (_AFTER_WIDE, after),
+    )
+    total, seen = 0.0, hits[at]
+    for value, terms in places:
+        total += value * sum(weights[term] for term in terms - seen)
+        seen |= terms
+    return total
+
+
+def _neighbours(
+    at: int, candidates: Sequence[Candidate], hits: Sequence[frozenset[str]]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The question's terms in the unit before, of the same passage, and after, of the section."""
+    last = at + 1 == len(candidates) or candidates[at + 1].section != candidates[at].section
+    first = at == 0 or candidates[at - 1].passage != candidates[at].passage
+    return _NOTHING if first else hits[at - 1], _NOTHING if last else hits[at + 1]
 
 
 def _named_by(heading: frozenset[str], weights: dict[str, float]) -> float:

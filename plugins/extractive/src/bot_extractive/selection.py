@@ -11,8 +11,9 @@ from itertools import takewhile
 from bot import Passage
 from bot.phrases import language
 from bot.text import CJK
+from bot_extractive.kinds import PROCEDURE
 from bot_extractive.ranking import Candidate, Ranking, rank
-from bot_extractive.terms import NAME, PROCEDURE, characters
+from bot_extractive.terms import NAME, characters
 from bot_extractive.trimming import length, trimmed
 from bot_extractive.units import Unit
 
@@ -20,9 +21,10 @@ COMPARED = 12  # best units whose vectors are compared with the question's
 
 # Calibrated on public questions; docs/decisions/extractive-answers.md has the table.
 _NEAR = 0.4  # what the cosine with the question counts beside the words
-_SHARP = 7.0  # what a score is multiplied with for the chance to answer
+_SHARP, _SHARP_WIDE = 7.0, 10.0  # what a score is multiplied with for the chance to answer
 _LIKELY = 0.4  # of the best one's chance, which a further quote needs
-_WORTH = 0.012  # the chance that a further quote must bring for each of its words
+_WORTH, _WORTH_WIDE = 0.012, 0.0135  # the chance that a further quote must bring for each word
+_PRICE_WIDE = 0.01  # the chance for which the first quote may have a word more
 _ALIKE = 0.8  # of a unit's terms, which another quote has already
 _BESIDE = 3  # units after a sentence among which its command is looked for
 _LIST = 12  # items, rows or steps that are quoted whole
@@ -88,16 +90,21 @@ def choose(
     if not ranking.best or sure < threshold:
         return []
     ranked = _ordered(ranking, cosines, _NEAR * trust(question, passages))
-    chosen = _with_what_belongs(ranked[0], ranking.candidates, question)
-    chances = _chances(ranked)
-    for candidate, chance in zip(ranked[1:], chances[1:], strict=False):
-        if len(chosen) >= max_sentences or chance < _LIKELY * chances[0]:
+    wide = CJK.search(question) is not None
+    chances = _chances(ranked, _SHARP_WIDE if wide else _SHARP)
+    units = [_trimmed(one, ranking) for one in ranked[: len(chances)]]
+    words = [length(unit.text) for unit in units]
+    first = _cheapest(units, chances, words) if wide else 0
+    chosen = _with_what_belongs(ranked[first], ranking.candidates, question)
+    worth = _WORTH_WIDE if wide else _WORTH
+    for candidate, chance, count in zip(ranked, chances, words, strict=False):
+        if len(chosen) >= max_sentences or chance < _LIKELY * chances[first]:
             break
-        if candidate.unit.leads_in or candidate.unit.kind == "code":
+        if candidate.unit.leads_in or candidate.unit.kind == "code" or candidate is ranked[first]:
             continue
         if any(_alike(candidate, other) for other in chosen):
             continue
-        if chance >= _WORTH * length(_trimmed(candidate, ranking).text):
+        if chance >= worth * count:
             chosen.append(candidate)
     chosen.sort(key=lambda candidate: candidate.place)
     return [Quote(c.passage + 1, _trimmed(c, ranking)) for c in chosen]
@@ -175,11 +182,19 @@ def _ordered(ranking: Ranking, cosines: Sequence[float] | None, near: float) -> 
     return sorted(compared, key=lambda candidate: -candidate.score)
 
 
-def _chances(ranked: Sequence[Candidate]) -> list[float]:
+def _chances(ranked: Sequence[Candidate], sharp: float) -> list[float]:
     """How likely each unit is to answer, given that one of them does; by their scores."""
-    shares = [math.exp(_SHARP * (one.score - ranked[0].score)) for one in ranked[:COMPARED]]
+    shares = [math.exp(sharp * (one.score - ranked[0].score)) for one in ranked[:COMPARED]]
     total = sum(shares)
     return [share / total for share in shares]
+
+
+def _cheapest(units: Sequence[Unit], chances: Sequence[float], words: Sequence[float]) -> int:
+    """Choose the first sentence, a shorter one that is about as likely before the likeliest."""
+    if units[0].kind != "prose":
+        return 0
+    prose = [place for place, unit in enumerate(units) if unit.kind == "prose"]
+    return max(prose, key=lambda place: chances[place] - _PRICE_WIDE * words[place])
 
 
 def _trimmed(candidate: Candidate, ranking: Ranking) -> Unit:

@@ -1,9 +1,9 @@
-"""Terms of English and CJK text: stems, character bigrams, and what a question asks for."""
+"""Terms of English and CJK text: stems and character bigrams."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
 
 import Stemmer
@@ -78,63 +78,4 @@ def _bigrams(run: str) -> Iterable[str]:
             yield from (a + b for a, b in pairwise(part))
 
 
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half"
-    r"|dozens?|hundreds?|thousands?|millions?|billions?|once|twice|none)\b"
-    r"|[一二两三四五六七八九十百千万亿]",
-    re.I,
-)
-_DATE = re.compile(
-    r"\b\d{3,4}s?\b|\b(?:january|february|march|april|may|june|july|august|september|october"
-    r"|november|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|century)\b"
-    r"|\b\d{1,2}:\d\d\b|[年月日]|世纪|世紀|期间|时代",
-    re.I,
-)
-_NAME = re.compile(r"(?<![.!?。\n] )(?<!^)\b[A-Z][\w'’-]+|·")
-_PLACE = re.compile(
-    r"\b(?:in|at|near|from|to|of|on|across|under)\s+(?:the\s+)?[A-Z]"
-    r"|[省市县县区国州岛山河湖路街镇村]|位于|大学"
-)
-_CAUSE = re.compile(
-    r"\b(?:because|due to|since|so that|in order to|therefore|as a result|caused?"
-    r"|reasons?|leads? to|led to)\b|因为|由于|因此|所以|原因|导致|以便|ため|ので",
-    re.I,
-)
-
-# What kind of thing a question asks for, and what a sentence that has it looks like.
-_KINDS = (
-    (re.compile(r"\bhow (?:many|much|long|far|old|often|large|big|tall|high|fast)\b|\bpercent"
-                r"|\bwhat (?:is the )?(?:number|amount|size|population|price|cost)\b"
-                r"|多少|几|幾|多[长大久高远]|いくつ|いくら|何[人個本]", re.I), _NUMBER),
-    (re.compile(r"\bwhen (?:is|are|was|were|do|does|did|has|have|had|will|would|can|could|should)\b"
-                r"|\bwhen\W*$|\b(?:what|which|whose) (?:year|date|day|month|century|time)\b"
-                r"|何时|何時|哪一?年|哪一?天|什么时[候间]|いつ|何年", re.I), _DATE),
-    (re.compile(r"\bwho(?:m|se)?\b|谁|誰|だれ"), _NAME),
-    (re.compile(r"\bwhere\b|\b(?:what|which) (?:city|country|place|state|region)\b"
-                r"|哪里|哪裡|哪儿|什么地方|どこ", re.I), _PLACE),
-    (re.compile(r"\bwhy\b|为什么|為什麼|为何|なぜ|原因", re.I), _CAUSE),
-)  # fmt: skip
 NAME = re.compile(r"(?<!^)\b[A-Z][\w-]+")  # in a question
-PROCEDURE = re.compile(
-    r"\bhow (?:do|can|could|should|would|to|does one)\b|\bwhere (?:do|can|should) (?:i|we|you)\b"
-    r"|\b(?:steps?|instructions?|commands?) (?:to|for)\b|\bshow me\b|\bexample of\b"
-    r"|如何|怎[么麼样樣]|步骤|どうやって|方法",
-    re.I,
-)
-
-
-def wanted(question: str) -> Callable[[str], bool] | None:
-    """Return what tells whether a text holds the kind of thing that a question asks for.
-
-    That is a number, a date, a name, a place or a reason which the question itself does not have;
-    None when its words do not tell the kind.
-    """
-    shape = next((answer for asked, answer in _KINDS if asked.search(question)), None)
-    if shape is None:
-        return None
-    given = question.lower()
-
-    def held(text: str) -> bool:
-        return any(m[0].lower() not in given or len(m[0]) == 1 for m in shape.finditer(text))
-
-    return held

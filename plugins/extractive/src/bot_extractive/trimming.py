@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from bot.text import CJK
+from bot_extractive.kinds import Wanted
 
-LONG = 46  # words of a quoted sentence
+LONG, LONG_WIDE = 46, 55  # words of a quoted sentence, of Chinese, Japanese and Korean
 LEAST = 12  # words that are left of a sentence
 SHORT = 25  # words of a sentence that is quoted whole
+SHARE_WIDE = 0.2  # of the question's terms in such a sentence, with which a clause is kept
 WIDE = 1.6  # characters of Chinese, Japanese or Korean to a word; so in XQuAD, which is translated
 
 _CLAUSE = re.compile(
@@ -31,37 +33,48 @@ def trimmed(
     text: str,
     asked: frozenset[str],
     terms: Callable[[str], Iterable[str]],
-    wanted: Callable[[str], bool] | None = None,
+    wanted: Wanted | None = None,
 ) -> slice:
     """Return the part of a sentence to quote: all of it, unless it is too long.
 
     Clauses at its ends that hold neither words of the question nor the kind of thing that is asked
-    for are left out. Of the runs of clauses that fit then, it is the one that holds most of what is
-    asked, and of those the longest.
+    for are left out; of Chinese, Japanese and Korean, where a few words are asked for, also those
+    that hold few of the question's. Of the runs of clauses that fit then, it is the one that holds
+    most of what is asked, and of those the longest.
 
     Args:
-        wanted: tells whether a text has the kind of thing that is asked for, where that is known.
+        wanted: the kind of thing that is asked for, where that is known.
     """
-    if length(text) <= SHORT:
+    wide = 2 * len(CJK.findall(text)) > len(text)
+    if length(text) <= (LEAST if wide else SHORT):
         return slice(0, len(text))
     cuts = sorted({0, *(match.end() for match in _CLAUSE.finditer(text)), len(text)})
     clauses = [slice(start, end) for start, end in pairwise(cuts)]
     held = [asked.intersection(terms(text[clause])) for clause in clauses]
     lengths = [length(text[clause]) for clause in clauses]
     first, last = 0, len(clauses) - 1
-    if wanted is not None and any(wanted(text[clause]) for clause in clauses):
-        tells = [bool(own) or wanted(text[c]) for own, c in zip(held, clauses, strict=True)]
+    has = [wanted is not None and wanted.brief and wanted.has(text[clause]) for clause in clauses]
+    if any(has):
+        enough = SHARE_WIDE * len(frozenset().union(*held)) if wide else 0
+        tells = [
+            one or (bool(own) and len(own) >= enough) for own, one in zip(held, has, strict=True)
+        ]
         while not tells[last] and sum(lengths[first:last]) >= LEAST:
             last -= 1
         while not tells[first] and sum(lengths[first + 1 : last + 1]) >= LEAST:
             first += 1
-    if sum(lengths[first : last + 1]) > LONG:
-        first, last = _run(held, lengths, first, last)
+    longest = LONG_WIDE if wide else LONG
+    if sum(lengths[first : last + 1]) > longest:
+        first, last = _run(held, lengths, first, last, longest)
     return _stripped(text, slice(clauses[first].start, clauses[last].stop))
 
 
 def _run(
-    held: Sequence[frozenset[str]], lengths: Sequence[float], first: int, last: int
+    held: Sequence[frozenset[str]],
+    lengths: Sequence[float],
+    first: int,
+    last: int,
+    longest: float,
 ) -> tuple[int, int]:
     """Choose the run of clauses that fits and holds most; all where even one is too long."""
     best: tuple[tuple[int, float], tuple[int, int]] | None = None
@@ -70,7 +83,7 @@ def _run(
         total = 0.0
         for end in range(start, last + 1):
             total += lengths[end]
-            if total > LONG:
+            if total > longest:
                 break
             found |= held[end]
             if best is None or (len(found), total) > best[0]:
