@@ -214,7 +214,7 @@ def _weights(
 
 def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, float]) -> None:
     asked = weights.keys()
-    hits = [candidate.terms & asked for candidate in candidates]
+    hits = [candidate.terms.intersection(asked) for candidate in candidates]
     kind = wanted(question)
     procedure = PROCEDURE.search(question) is not None
     wide = CJK.search(question) is not None
