@@ -166,11 +166,11 @@ class Retriever:
 
 
 def ef_search(chunks: int) -> int:
-    """How many chunks a walk through a graph of so many keeps in view, for a recall of .95.
+    """How many chunks a walk through a graph of so many keeps in view, for a recall of .98.
 
-    Measured by bench/recall.py; see docs/decisions/index-storage.md.
+    Measured by bench/recall.py and bench/scale.py; see docs/decisions/index-storage.md.
     """
-    return min(max(40, chunks // 400), 1000)
+    return min(max(60, chunks // 5000), 1000)
 
 
 def _understood(query: Weighted, glossary: Sequence[Sequence[str]]) -> Weighted:
