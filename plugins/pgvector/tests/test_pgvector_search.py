@@ -314,7 +314,7 @@ async def test_how_far_a_walk_looks_grows_with_the_index_and_is_each_retrievers_
 def test_a_larger_index_is_never_searched_less():
     reaches = [ef_search(10**power) for power in range(10)]
     assert reaches == sorted(reaches)
-    assert (reaches[0], reaches[-1]) == (40, 1000)  # pgvector allows no more
+    assert (reaches[0], reaches[-1]) == (60, 1000)  # pgvector allows no more
 
 
 @pytest.mark.parametrize(
