@@ -22,7 +22,7 @@ from bot_pgvector.postings import POSTING, Ranking, rank
 from bot_pgvector.statements import Form, search_statement
 
 FURTHER = 8  # times as many are found by their bits as are kept when they are compared whole
-READ = 500_000  # postings, of 8 bytes, that a question reads: some 15 ms, however large an index
+READ = 250_000  # postings, of 8 bytes, that a question reads: some 8 ms, however large an index
 FEW = 5000  # chunks that filters leave, up to which comparing with each is fast and exact
 
 
