@@ -17,7 +17,7 @@ import corpus
 import numpy as np
 import server
 from bot_pgvector import index
-from bot_pgvector.search import FURTHER
+from bot_pgvector.search import FURTHER, LEAST
 from bot_pgvector.statements import SEARCH, Form, search_statement
 from numpy.typing import NDArray
 from pgvector.psycopg import register_vector_async
@@ -32,6 +32,7 @@ from bot.plugins import Plugins
 BATCH = 5000
 QUESTIONS = 200
 CANDIDATES = 40
+BITS = {"further": FURTHER, "least": LEAST}
 K = 10
 TEXT = "x" * 850  # as long as a chunk's: in a narrow table the planner may do without the graph
 
@@ -97,9 +98,9 @@ async def searched(
     )
     hits, took = 0, []
     for vector, nearest in zip([*asked, *asked], [*exact, *exact], strict=True):
-        given = {"principals": ["everyone"], "vector": vector, "limit": CANDIDATES}
+        given = {"principals": ["everyone"], "vector": vector, "limit": CANDIDATES, **BITS}
         begun = time.perf_counter()
-        cursor = await connection.execute(query, given | {"further": FURTHER}, binary=True)
+        cursor = await connection.execute(query, given, binary=True)
         found = sorted(await cursor.fetchall(), key=lambda row: -row[-1])[:K]
         took.append((time.perf_counter() - begun) * 1000)
         hits += len({document for document, *_ in found} & set(nearest.tolist()))

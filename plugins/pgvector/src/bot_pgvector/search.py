@@ -22,6 +22,7 @@ from bot_pgvector.postings import POSTING, Ranking, rank
 from bot_pgvector.statements import Form, search_statement
 
 FURTHER = 8  # times as many are found by their bits as are kept when they are compared whole
+LEAST = 320  # ... and no fewer than these
 READ = 250_000  # postings, of 8 bytes, that a question reads: some 8 ms, however large an index
 FEW = 5000  # chunks that filters leave, up to which comparing with each is fast and exact
 
@@ -71,6 +72,7 @@ class Search:
             "principals": list(turn.principals),
             "sources": list(turn.sources),
             "further": FURTHER,
+            "least": LEAST,
             **{
                 f"filter_{place}_{each}": Jsonb(value)
                 for place, values in enumerate(filters)

@@ -46,7 +46,7 @@ select count(*) from (select from {index}.chunk c where {permitted} limit %(limi
 -- The same where the index is of bits: more of them, compared again as they are.
 with near as materialized (
     select c.id, c.embedding from {index}.chunk c
-    where {permitted} order by {distance} limit %(limit)s::int * %(further)s::int
+    where {permitted} order by {distance} limit greatest(%(limit)s::int * %(further)s::int, %(least)s)
 )
 select c.id, (-({exact}))::float8 from near c order by {exact} limit %(limit)s
 
@@ -78,7 +78,7 @@ from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 -- name: nearest_passages_by_bits
 with near as materialized (
     select c.* from {index}.chunk c
-    where {permitted} order by {distance} limit %(k)s::int * %(further)s::int
+    where {permitted} order by {distance} limit greatest(%(k)s::int * %(further)s::int, %(least)s)
 )
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
     c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
