@@ -92,10 +92,10 @@ def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
 
 def _points_back(question: str) -> bool:
     """Whether a question refers to what was said before, or hardly says anything itself."""
-    if CJK.search(question) or _refers(question):
-        return _refers(question)
+    if _refers(question):
+        return True
     own = len(_content(question))
-    return own < _FEW and not (own and _WHOLE.match(question))
+    return not CJK.search(question) and own < _FEW and not (own and _WHOLE.match(question))
 
 
 def _refers(question: str) -> bool:
