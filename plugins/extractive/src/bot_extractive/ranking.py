@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from functools import partial
+from itertools import pairwise
 
 from bot import Passage
 from bot.text import CJK
@@ -218,7 +219,9 @@ def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, fl
     kind = wanted(question)
     procedure = PROCEDURE.search(question) is not None
     wide = CJK.search(question) is not None
-    around, of_kind = (_around_wide, _KIND_WIDE) if wide else (_around, _KIND)
+    around, of_kind = _around, _KIND
+    if wide:
+        around, of_kind = partial(_around_wide, _earlier(candidates, hits)), _KIND_WIDE
     for at, one in enumerate(candidates):
         one.coverage = sum(weights[term] for term in hits[at])
         if not hits[at]:
@@ -251,20 +254,33 @@ def _around(
     )
 
 
+def _earlier(
+    candidates: Sequence[Candidate], hits: Sequence[frozenset[str]]
+) -> list[frozenset[str]]:
+    """The question's terms in all of its passage before each unit."""
+    earlier: list[frozenset[str]] = []
+    passage, seen = -1, _NOTHING
+    for one, own in zip(candidates, hits, strict=True):
+        if one.passage != passage:
+            passage, seen = one.passage, _NOTHING
+        earlier.append(seen)
+        seen |= own
+    return earlier
+
+
 def _around_wide(
+    earlier: Sequence[frozenset[str]],
     at: int,
     candidates: Sequence[Candidate],
     hits: Sequence[frozenset[str]],
     weights: dict[str, float],
 ) -> float:
     """The same of Chinese, Japanese and Korean, where the whole passage before it counts."""
-    one = candidates[at]
     before, after = _neighbours(at, candidates, hits)
-    earlier = takewhile(lambda place: candidates[place].passage == one.passage, range(at)[::-1])
     places = (
-        (_ABOVE_WIDE, one.above & weights.keys()),
+        (_ABOVE_WIDE, candidates[at].above & weights.keys()),
         (_BEFORE_WIDE, before),
-        (_EARLIER_WIDE, _NOTHING.union(*(hits[place] for place in earlier))),
+        (_EARLIER_WIDE, earlier[at]),
         (_AFTER_WIDE, after),
     )
     total, seen = 0.0, hits[at]
