@@ -12,7 +12,7 @@ from bot.errors import DatabaseError
 from bot.indexing.code import is_code
 from bot.location import pages
 from bot.prompt import CountTokens
-from bot.turn import Passage, Turn
+from bot.turn import NOTHING, Passage, Turn
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +82,9 @@ async def _documents(
             readers=frozenset(readers),
             start=0,
             end=len(text),
+            metadata={"type": type_} if type_ else NOTHING,
         )
-        for source, uri, title, text, readers in rows
+        for source, uri, title, text, type_, readers in rows
     }
 
 

@@ -57,6 +57,7 @@ class Unit(NamedTuple):
         tokens: how many tokens begin in it.
         strength: of the boundary at its start; the smaller, the better to cut there.
         path: the headings above its text.
+        columns: the names of its columns, of a table's row.
     """
 
     start: int
@@ -64,6 +65,16 @@ class Unit(NamedTuple):
     tokens: int
     strength: int
     path: tuple[str, ...]
+    columns: str = ""
+
+
+class Mark(NamedTuple):
+    """Where a unit may begin; see `Unit`."""
+
+    start: int
+    strength: int
+    path: tuple[str, ...] = ()
+    columns: str = ""
 
 
 class StructureSplitter:
@@ -75,7 +86,9 @@ class StructureSplitter:
     @hookimpl
     def bot_split(self, document: Document, tokens: Sequence[Span]) -> list[Piece]:
         settings = self._settings
-        form: Form = "code" if is_code(document.key) else document.format
+        # Only what is as it was written: the page that a server makes at `index.php` is no code.
+        code = document.format == "text" and is_code(document.key)
+        form: Form = "code" if code else document.format
         pieces = split(document.text, form, tokens, settings.max_tokens, settings.overlap)
         if form == "code":  # where a form feed is decoration
             return pieces
@@ -103,7 +116,9 @@ def split(
             start = packed[0].start
             if overlap and number:
                 start = ruler.back(start, overlap, section[0].start)
-            path = _common([unit.path for unit in packed])
+            # Of a table that began in an earlier piece, the columns' names are above this one.
+            columns = filter(None, [packed[0].columns])
+            path = (*_common([unit.path for unit in packed]), *columns)
             pieces += _trimmed(text, start, packed[-1].end, path)
     return pieces
 
@@ -175,32 +190,31 @@ class _Ruler:
 
 def _units(text: str, form: Form, ruler: _Ruler, limit: int) -> Iterator[Unit]:
     marks = list(_MARKS[form](text))
-    ends = [start for start, _, _ in marks[1:]] + [len(text)]
-    for (start, strength, path), end in zip(marks, ends, strict=True):
+    ends = [mark.start for mark in marks[1:]] + [len(text)]
+    for (start, strength, path, columns), end in zip(marks, ends, strict=True):
         for at, until, each in _fitting(text, start, end, strength, ruler, limit):
-            yield Unit(at, until, ruler.count(at, until), each, path)
+            yield Unit(at, until, ruler.count(at, until), each, path, columns)
 
 
-def _markdown_marks(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    """Yield where units may begin: position, strength, headings above.
+def _markdown_marks(text: str) -> Iterator[Mark]:
+    """Yield where units may begin.
 
     A heading is one unit with the block that follows it: alone it says nothing.
     """
     headings: list[tuple[int, str]] = []
-    mark: tuple[int, int, tuple[str, ...]] = (0, BLOCK, ())
+    mark = Mark(0, BLOCK)
     open_heading = False
     for block in blocks(text):
         if block.heading:
             headings = [each for each in headings if each[0] < block.heading]
             headings.append((block.heading, block.title))
         if block.heading and open_heading:
-            mark = (*mark[:2], _path(headings))
+            mark = mark._replace(path=_path(headings))
         elif block.heading or not open_heading:
-            if text[mark[0] : block.start].strip():
+            if text[mark.start : block.start].strip():
                 yield mark
             strength = block.heading or min(BLOCK + block.depth, DEEPEST)
-            columns = (block.columns,) if block.columns else ()
-            mark = (block.start, strength, _path(headings) + columns)
+            mark = Mark(block.start, strength, _path(headings), block.columns)
         open_heading = bool(block.heading)
     yield mark
 
@@ -209,18 +223,21 @@ def _path(headings: Iterable[tuple[int, str]]) -> tuple[str, ...]:
     return tuple(title for _, title in headings if title)
 
 
-def _text_marks(text: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-    yield 0, BLOCK, ()
+def _text_marks(text: str) -> Iterator[Mark]:
+    yield Mark(0, BLOCK)
     for blank in _PARAGRAPH.finditer(text):
         if blank.start() > 0 and blank.end() < len(text):
-            yield blank.end(), BLOCK, ()
+            yield Mark(blank.end(), BLOCK)
 
 
-Mark: TypeAlias = tuple[int, int, tuple[str, ...]]
+def _code_marks(text: str) -> Iterator[Mark]:
+    return (Mark(*mark) for mark in code_marks(text))
+
+
 _MARKS: dict[Form, Callable[[str], Iterator[Mark]]] = {
     "markdown": _markdown_marks,
     "text": _text_marks,
-    "code": code_marks,
+    "code": _code_marks,
 }
 
 

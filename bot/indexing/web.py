@@ -28,6 +28,7 @@ from bot.indexing.formats.storing import storable_key
 from bot.indexing.patterns import matcher
 from bot.indexing.sandbox import read_bytes
 from bot.indexing.urls import web_address
+from bot.location import WEB_PAGE
 
 _SITEMAP_BYTES = 50 << 20  # sitemaps.org allows so much, unpacked
 _DEEPEST = 20  # elements within each other in a sitemap
@@ -238,7 +239,10 @@ class _Reading:
         document = await in_thread(lambda: read_bytes(*arguments))
         assert isinstance(document, Document)
         title = document.title if document.title != arguments[0] else ""
-        return replace(document, key=self._url, title=title or self._url)
+        metadata = document.metadata
+        if PurePosixPath(arguments[0]).suffix == ".html":
+            metadata = {**metadata, "type": WEB_PAGE}
+        return replace(document, key=self._url, title=title or self._url, metadata=metadata)
 
 
 def sitemap_entries(url: str, body: bytes) -> tuple[bool, list[str]]:
@@ -330,6 +334,8 @@ def _suffix(response: Response) -> str:
         return _SUFFIXES[kind]
     named = PurePosixPath(urlsplit(response.url).path).suffix.lower()
     known = {*_SUFFIXES.values(), ".eml", ".mbox", ".tsv", ".xls", ".ods"}
+    if not kind and response.body[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return ".html"
     if kind == "text/plain":
         return named if named in (".md", ".rst", ".csv", ".ipynb") else ".txt"
     return named if kind in ("", "application/octet-stream") and named in known else ""

@@ -1,6 +1,7 @@
 """Web sources against servers on loopback: what is asked, what is kept, what is refused."""
 
 import gzip
+import re
 import socket
 import threading
 import time
@@ -13,10 +14,13 @@ import pytest
 from bot.document import Found, Skipped, Source
 from bot.errors import BotError, SourceError
 from bot.indexing.addresses import AddressRefused, public
-from bot.indexing.builtin import WebSettings
+from bot.indexing.builtin import StructureSettings, WebSettings
 from bot.indexing.fetching import Fetcher
+from bot.indexing.splitting import StructureSplitter
 from bot.indexing.urls import web_address
 from bot.indexing.web import WebLoader, sitemap_entries
+from bot.location import SEPARATOR, located
+from bot.turn import Passage
 
 PAGE = "<title>{0}</title><main><h1>{0}</h1><p>All about {0}.</p></main>"
 
@@ -116,6 +120,47 @@ async def test_pages_become_documents_with_their_titles(site, load):
     assert (document.title, document.text) == ("Guide", "# Guide\n\nAll about Guide.\n")
     assert not skipped
     assert site.asked[0][1]["User-Agent"].startswith("domainbot/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/index.php",
+        "/a.php?page=2",
+        "/a.asp",
+        "/a.aspx",
+        "/a.jsp",
+        "/a.sh/",
+        "/a",
+        "/a.v1",
+        "/a.txt",
+    ],
+)
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "", "application/xhtml+xml"])
+async def test_a_page_has_its_sections_whatever_its_address_ends_with(site, load, path, kind):
+    body = "<!DOCTYPE html><h1>Cars</h1><h2>Fees</h2><p>Nine # euros.</p><h2>Names</h2><p>Ann.</p>"
+    site.answers[path] = (200, {"Content-Type": kind} if kind else {}, body)
+    found, _ = await load(urls=[f"{site.url}{path}"])
+    ((_, document),) = found.values()
+    spans = [match.span() for match in re.finditer(r"\w+", document.text)]
+    (piece,) = StructureSplitter(StructureSettings()).bot_split(document, spans)
+    assert piece.headings == ("Cars",)
+    passage = Passage(
+        id="p",
+        text=document.text[piece.start : piece.end],
+        readers=frozenset({"everyone"}),
+        location=SEPARATOR.join(piece.headings),
+        uri=document.uri,
+        metadata=document.metadata,
+    )
+    assert located(passage, "Ann.") == "Cars › Names"
+
+
+async def test_what_a_server_sends_as_text_is_no_page(site, load):
+    site.answers["/run.php"] = (200, {"Content-Type": "text/plain"}, "# a comment\n$a = 1;\n")
+    found, _ = await load(urls=[f"{site.url}/run.php"])
+    ((_, document),) = found.values()
+    assert (document.text, document.metadata) == ("# a comment\n$a = 1;\n", {})
 
 
 async def test_a_page_that_has_not_changed_is_not_sent_again(site, load):

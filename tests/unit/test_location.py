@@ -83,3 +83,13 @@ def test_a_heading_in_a_code_block_is_none():
 
 def test_no_heading_and_no_location_tell_nothing():
     assert found("Just text, # and more.", "Just text") == ""
+
+
+def test_what_follows_a_table_does_not_stand_in_its_columns():
+    text = "| Town 8 | 9 |\n| Bern | 3 |\n\nPaid | monthly.\n\n### Cars\n\nNone.\n"
+    told = "rents.md › Rents › City | Rent"
+    assert found(text, "| Bern | 3 |", told) == told
+    assert found(text, "Bern", told) == told
+    assert found(text, "monthly", told) == "rents.md › Rents"
+    assert found(text, "None.", told) == "rents.md › Rents › Cars"
+    assert found(text, "monthly", "City | Rent › page 3") == "page 3"

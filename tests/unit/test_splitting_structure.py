@@ -135,6 +135,41 @@ def test_a_long_list_is_cut_between_items_and_a_long_table_between_rows():
     assert all(piece.startswith("|") and piece.endswith("|") for piece, _ in cut(table, 100))
 
 
+def test_the_end_of_a_table_knows_its_columns_although_text_follows_it():
+    rows = "".join(f"| Town {n} | {n} |\n" for n in range(30))
+    text = f"# Rents\n\n| City | Rent |\n|---|---|\n{rows}\n{words(12)}\n"
+    pieces = cut(text, 60)
+    assert "Town 29" in pieces[-1][0]
+    assert pieces[-1][0].endswith("word")
+    assert pieces[0][1] == ("Rents",)
+    assert {headings for _, headings in pieces[1:]} == {("Rents", "City | Rent")}
+
+
+written = st.lists(st.one_of(st.integers(1, 60), st.lists(st.integers(1, 30), min_size=1)))
+
+
+@given(written, st.integers(16, 60), st.integers(0, 8))
+def test_a_piece_that_begins_in_a_table_knows_its_columns_and_no_other_piece_does(
+    parts, limit, overlap
+):
+    text, rows = "", {}
+    for number, part in enumerate(parts):
+        if isinstance(part, int):
+            text += f"{words(part)}\n\n"
+            continue
+        text += f"| a{number} | b |\n|---|---|\n"
+        for length in part:
+            row = f"| {words(length)} | x |\n"
+            rows |= dict.fromkeys(range(len(text), len(text) + len(row)), f"a{number} | b")
+            text += row
+        text += "\n"
+    for piece in split(text, "markdown", tokens(text), limit):
+        columns = rows.get(piece.start)
+        assert piece.headings == ((columns,) if columns else ())
+    repeated = split(text, "markdown", tokens(text), limit, overlap)
+    assert all(piece.headings in {(), *((each,) for each in rows.values())} for piece in repeated)
+
+
 def test_a_long_paragraph_is_cut_evenly_between_sentences():
     text = " ".join(f"This is sentence number {n} of all." for n in range(30))
     pieces = [piece for piece, _ in cut(text, 200)]

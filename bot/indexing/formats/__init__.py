@@ -14,7 +14,7 @@ from bot.indexing.formats.extracted import Extracted
 from bot.indexing.formats.storing import storable_json
 from bot.indexing.markdown import first_heading, front_matter
 
-EXTRACTION = 4  # raise it when a file would now be read differently: all are read again
+EXTRACTION = 5  # raise it when a file would now be read differently: all are read again
 
 _TITLE = 300  # characters; the title is embedded with every piece, and shown with every citation
 
