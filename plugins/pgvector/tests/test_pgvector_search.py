@@ -16,8 +16,9 @@ MODES = ("hybrid", "vector", "lexical")
 EVERYBODY = frozenset({"everyone"})
 
 
-async def plan(corpus, name, arguments, sources=True):
-    query = search_statement(name, Form.of(corpus.version), sources, ())
+async def plan(corpus, *names, arguments, sources=True):
+    name, *parts = names
+    query = search_statement(name, Form.of(corpus.version), sources, (), *parts)
     async with corpus.database.connection() as connection:
         await connection.execute("set enable_seqscan = off")
         cursor = await connection.execute("explain " + query, arguments)
@@ -188,10 +189,11 @@ async def test_filters_in_the_where_clause_keep_the_graph_in_use(corpus, monkeyp
     arguments = {
         "vector": corpus.chunk("entry").vector, "principals": ["everyone"], "sources": ["manual"],
         "k": 10, "limit": 40, "ids": list(range(1, 81)), "scores": [0.5] * 80, "semantic": 0.5,
+        "terms": ["entri", "log"],
     }  # fmt: skip
-    for name in ("nearest", "nearest_passages"):
-        assert "using chunk_graph" in await plan(corpus, name, arguments)
-    assert "using chunk_pkey" in await plan(corpus, "passages", arguments)
+    for names in (["nearest_passages"], ["both", "postings", "nearest"]):
+        assert "using chunk_graph" in await plan(corpus, *names, arguments=arguments)
+    assert "using chunk_pkey" in await plan(corpus, "passages", arguments=arguments)
 
 
 def test_confidence_is_relative_to_the_first():

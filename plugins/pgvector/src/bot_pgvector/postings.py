@@ -148,7 +148,7 @@ class Ranking:
 
 
 def rank(
-    asked: Mapping[str, float], found: Iterable[tuple[str, bytes]], chunks: int, tokens: int
+    asked: Mapping[str, float], found: Iterable[tuple[str, bytes]], chunks: int, tokens: float
 ) -> Ranking:
     """Rank chunks by BM25.
 

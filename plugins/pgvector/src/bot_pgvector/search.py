@@ -1,9 +1,9 @@
-"""One search of one index version: postings and vectors in one round trip, texts in another."""
+"""One search of one index version: postings and vectors in one statement, texts in another."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -88,7 +88,7 @@ class Search:
             cursor = await self._ask(near, vector=vector, k=k)
             rows = await cursor.fetchall()
         return [
-            _hit(row, {"cosine": row[12], "vector_rank": place})
+            _hit(row, row[12], {"cosine": row[12], "vector_rank": place})
             for place, row in enumerate(rows, 1)
         ]
 
@@ -115,8 +115,8 @@ class Search:
                 cursor = await self._ask(
                     "passages",
                     vector=vector,
-                    ids=list(candidates),
-                    scores=list(candidates.values()),
+                    ids=_array(candidates),
+                    scores=_array(candidates.values()),
                     semantic=share,
                     k=k,
                 )
@@ -128,7 +128,8 @@ class Search:
             reach *= 8
             ids, scores = ranking.top(reach)
         told = _Evidence(near, ids, None if blind else share, ranking.known, asked)
-        return [_hit(row, told.of(row, terms_too=self._trace is not None)) for row in found]
+        terms_too = self._trace is not None
+        return [_hit(row, row[14], told.of(row, terms_too=terms_too)) for row in found]
 
     async def updated(self, documents: Sequence[int]) -> dict[int, Any]:
         """Look up when documents changed last."""
@@ -152,27 +153,22 @@ class Search:
     async def _both(
         self, asked: Mapping[str, float], vector: NDArray[np.float32] | None, limit: int
     ) -> tuple[list[tuple[int, float]], Ranking]:
-        """Ask both searches in one round trip."""
-        few = vector is not None and await self._leaves_few()
+        """Ask both searches in one statement."""
         all_fit = len(asked) * self._chunks <= READ
-        async with self._connection.pipeline():
-            size = await self._ask("size")
-            if all_fit:
-                postings = await self._ask("postings", terms=list(asked))
-            else:
-                postings = await self._ask(
-                    "rarest_postings", terms=list(asked), bytes=READ * POSTING.itemsize
-                )
-            near = None
-            if vector is not None:
-                name = "nearest_of_few" if few else f"nearest{self._by_bits}"
-                near = await self._ask(name, vector=vector, limit=limit)
-            ((chunks, tokens),) = await size.fetchall()
-            found = await postings.fetchall()
-            unread = {term for term, data in found if data is None}
-            read = {term: weight for term, weight in asked.items() if term not in unread}
-            ranking = rank(read, [row for row in found if row[0] in read], chunks, tokens)
-            return (await near.fetchall() if near else []), ranking
+        names = ["postings" if all_fit else "rarest_postings"]
+        if vector is not None:
+            few = await self._leaves_few()
+            names = ["both", *names, "nearest_of_few" if few else f"nearest{self._by_bits}"]
+        given: dict[str, Any] = {"vector": vector, "limit": limit, "bytes": READ * POSTING.itemsize}
+        rows = await (await self._ask(*names, terms=list(asked), **given)).fetchall()
+        postings = [row for row in rows if row[0] is not None]
+        # Rows of two queries have no order that SQL would promise.
+        near = sorted((row[2:] for row in rows if row[0] is None), key=lambda one: -one[1])
+        unread = {term for term, data, *_ in postings if data is None}
+        read = {term: weight for term, weight in asked.items() if term not in unread}
+        found = [(term, data) for term, data, *_ in postings if term in read]
+        chunks, tokens = postings[0][2:] if postings else (0, 0.0)
+        return near, rank(read, found, chunks, tokens)
 
     async def _leaves_few(self) -> bool:
         """Whether metadata filters leave so few chunks that comparing with each is best.
@@ -185,8 +181,8 @@ class Search:
         ((count,),) = await (await self._ask("count_permitted", limit=FEW + 1)).fetchall()
         return bool(count <= FEW)
 
-    async def _ask(self, name: str, **arguments: Any) -> AsyncCursor[Any]:
-        query = search_statement(name, self._form, *self._shape)
+    async def _ask(self, name: str, *parts: str, **arguments: Any) -> AsyncCursor[Any]:
+        query = search_statement(name, self._form, *self._shape, *parts)
         return await self._connection.execute(query, {**self._arguments, **arguments}, binary=True)
 
     def _timed(self, name: str) -> AbstractContextManager[None]:
@@ -251,7 +247,12 @@ def _as_json(text: str) -> int | float | bool | None:
     return value if isinstance(value, int | float) else None
 
 
-def _hit(row: Sequence[Any], evidence: Mapping[str, Any]) -> Hit:
+def _array(numbers: Iterable[float]) -> str:
+    """Write an array as PostgreSQL reads it: the driver takes many times as long for a list."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def _hit(row: Sequence[Any], score: float, evidence: Mapping[str, Any]) -> Hit:
     _, document, id_, source, title, uri, context, text, start, stop, readers, metadata = row[:12]
     passage = Passage(
         id=id_,
@@ -259,12 +260,12 @@ def _hit(row: Sequence[Any], evidence: Mapping[str, Any]) -> Hit:
         readers=frozenset(readers),
         title=title,
         uri=uri,
-        score=row[14],
+        score=score,
         source=source,
         location=context,
         start=start,
         end=stop,
-        metadata=metadata,
+        metadata=metadata or {},
         evidence=evidence,
     )
     return Hit(passage, document)

@@ -133,7 +133,7 @@ def statements(form: Form) -> Statement:
 
 @cache
 def search_statement(
-    name: str, form: Form, sources: bool, filters: tuple[int, ...]
+    name: str, form: Form, sources: bool, filters: tuple[int, ...], *parts: str
 ) -> LiteralString:
     """Return a search query for one version.
 
@@ -141,6 +141,7 @@ def search_statement(
         sources: whether it looks at some sources only.
         filters: how many values each metadata filter allows; its parameters are named
             `filter_FILTER_VALUE`.
+        parts: names of the queries that it is made of.
     """
     conditions: list[sql.Composable] = [sql.SQL(SEARCH["readable"])]
     if sources:
@@ -151,14 +152,14 @@ def search_statement(
             for each in range(values)
         ]
         conditions.append(sql.SQL("({})").format(sql.SQL(" or ").join(allowed)))
-    return _written(
-        sql.SQL(SEARCH[name]).format(
-            index=sql.Identifier(schema(form.version)),
-            permitted=sql.SQL(" and ").join(conditions),
-            distance=form.distance,
-            exact=form.exact,
-        )
-    )
+    inside = {
+        "index": sql.Identifier(schema(form.version)),
+        "permitted": sql.SQL(" and ").join(conditions),
+        "distance": form.distance,
+        "exact": form.exact,
+    }
+    made_of = [sql.SQL(SEARCH[part]).format(**inside) for part in parts]
+    return _written(sql.SQL(SEARCH[name]).format(*made_of, **inside))
 
 
 def _written(composed: sql.Composed) -> LiteralString:

@@ -16,11 +16,17 @@ select set_config('plan_cache_mode', 'force_custom_plan', false),
     set_config('hnsw.iterative_scan', 'relaxed_order', false),
     set_config('hnsw.ef_search', %(ef_search)s, false)
 
--- name: size
-select coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint from {index}.segment
+-- name: both
+-- Postings and near chunks in one statement: in a pipeline of three they took longer.
+select term, data, chunks, tokens from ({}) postings
+union all select null, null, id, cosine from ({}) near
 
 -- name: postings
-select term, data from {index}.posting where term = any(%(terms)s)
+-- Beside each, how large the whole index is.
+select p.term, p.data, size.*
+from {index}.posting p,
+    (select sum(chunks)::bigint as chunks, sum(tokens)::float8 as tokens from {index}.segment) size
+where p.term = any(%(terms)s)
 
 -- name: rarest_postings
 -- The same, the rarest terms first, as long as they fit into %(bytes)s; the rarest in any case.
@@ -32,10 +38,12 @@ with held as materialized (
     select term, sum(bytes) over rarest <= %(bytes)s or row_number() over rarest = 1 as fits
     from held window rarest as (order by bytes, term)
 )
-select s.term, p.data from sorted s left join {index}.posting p on s.fits and p.term = s.term
+select s.term, p.data, size.*
+from sorted s left join {index}.posting p on s.fits and p.term = s.term,
+    (select sum(chunks)::bigint as chunks, sum(tokens)::float8 as tokens from {index}.segment) size
 
 -- name: nearest
-select c.id, (-({distance}))::float8 from {index}.chunk c
+select c.id, (-({distance}))::float8 as cosine from {index}.chunk c
 where {permitted} order by {distance} limit %(limit)s
 
 -- name: count_permitted
@@ -48,12 +56,12 @@ with near as materialized (
     select c.id, c.embedding from {index}.chunk c
     where {permitted} order by {distance} limit greatest(%(limit)s::int * %(further)s::int, %(least)s)
 )
-select c.id, (-({exact}))::float8 from near c order by {exact} limit %(limit)s
+select c.id, (-({exact}))::float8 as cosine from near c order by {exact} limit %(limit)s
 
 -- name: nearest_of_few
 -- The same, exactly: collect what is permitted first, then sort.
 with few as materialized (select c.id, c.embedding from {index}.chunk c where {permitted})
-select c.id, (-({exact}))::float8 from few c order by {exact} limit %(limit)s
+select c.id, (-({exact}))::float8 as cosine from few c order by {exact} limit %(limit)s
 
 -- name: passages
 -- Candidates of both searches: cosine for all of them, the lexical score as it was given. The
@@ -65,14 +73,15 @@ with scored as (
     where {permitted}
 )
 select id, document_id, passage_id, source, title, uri, context, text, start, stop, readers,
-    metadata, cosine, lexical, cosine * %(semantic)s + lexical * (1 - %(semantic)s) as score,
+    nullif(metadata, '{{}}'), cosine, lexical,
+    cosine * %(semantic)s + lexical * (1 - %(semantic)s) as score,
     count(*) filter (where lexical > 0) over ()
 from scored order by score desc, id limit %(k)s
 
 -- name: nearest_passages
 -- The vector search alone.
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({distance}))::float8, 0::float8, (-({distance}))::float8, 0
+    c.stop, c.readers, nullif(c.metadata, '{{}}'), (-({distance}))::float8
 from {index}.chunk c where {permitted} order by {distance} limit %(k)s
 
 -- name: nearest_passages_by_bits
@@ -81,14 +90,14 @@ with near as materialized (
     where {permitted} order by {distance} limit greatest(%(k)s::int * %(further)s::int, %(least)s)
 )
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
+    c.stop, c.readers, nullif(c.metadata, '{{}}'), (-({exact}))::float8
 from near c order by {exact} limit %(k)s
 
 -- name: few_passages
 -- The same, exactly.
 with few as materialized (select * from {index}.chunk c where {permitted})
 select c.id, c.document_id, c.passage_id, c.source, c.title, c.uri, c.context, c.text, c.start,
-    c.stop, c.readers, c.metadata, (-({exact}))::float8, 0::float8, (-({exact}))::float8, 0
+    c.stop, c.readers, nullif(c.metadata, '{{}}'), (-({exact}))::float8
 from few c order by {exact} limit %(k)s
 
 -- name: updated
