@@ -1,7 +1,8 @@
 """PDF: pages, paragraphs, and headings told by the size of their letters.
 
 A PDF places letters on a page and knows neither headings nor tables. Lines that are set larger than
-most of the text are headings; tables are told by the white between their columns.
+most of the text are headings; tables are told by the lines around their cells, or by the white
+between their columns.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pypdfium2
 
 from bot.errors import DocumentError
 from bot.indexing.formats.extracted import PAGE, Extracted, plain
-from bot.indexing.formats.pdf_lines import Line, lines
+from bot.indexing.formats.pdf_lines import Line, Page, read_page
 from bot.indexing.formats.pdf_tables import Table, with_tables
 from bot.indexing.formats.tables import table
 
@@ -35,18 +36,19 @@ def read_pdf(data: bytes, charset: str) -> Extracted:
     try:
         document = pypdfium2.PdfDocument(data)
         title = str(document.get_metadata_value("Title") or "")
-        pages = [lines(document[number]) for number in range(len(document))]
+        pages = [read_page(document[number]) for number in range(len(document))]
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise DocumentError("It is encrypted; save it without a password.") from error
         raise DocumentError("It is no PDF that can be read.") from error
-    if not any(pages):
+    lines = [page.lines for page in pages]
+    if not any(lines):
         raise DocumentError(
             "It holds no text, only images; recognize its text (OCR) first, or leave it out with "
             "`exclude`."
         )
-    _drop_running_heads(pages)
-    levels = _levels(pages)
+    _drop_running_heads(lines)
+    levels = _levels(lines)
     text = PAGE.join(_written(page, levels) for page in _tabled(pages))
     return Extracted(text, "markdown", _told(title))
 
@@ -87,7 +89,7 @@ def _levels(pages: Sequence[Sequence[Line]]) -> dict[float, int]:
         (s for s in sizes if letters[s] * 5 < total), start=1)}  # fmt: skip
 
 
-def _tabled(pages: Iterable[Sequence[Line]]) -> Iterator[list[Line | Table]]:
+def _tabled(pages: Iterable[Page]) -> Iterator[list[Line | Table]]:
     before: Line | Table | None = None
     for page in pages:
         parts = list(with_tables(page, before if isinstance(before, Table) else None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ctypes import byref, c_double, c_float, create_string_buffer
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,20 +12,29 @@ from typing import Any
 import pypdfium2
 from pypdfium2 import raw
 
+from bot.indexing.formats.pdf_rules import Grid, grids
+
 # Times the letters' size between two words that begins a cell: where the PDF has a space between
 # them, where it goes on elsewhere without one, and where it never has one.
 _WIDE, _JUMP, _BARE = 1.0, 0.3, 0.5
+MIDDLE = 0.3  # times the letters' size above the baseline is the middle of most
 _WORD = 0.1  # ... that begins a word
+_LOOSE = 1.0  # points by which a letter's box may reach over a line beside it
 _LOOKED = 50  # spaces of a page that tell whether it has any of its own
 
 
 @dataclass(slots=True)
 class Cell:
-    """Words of a line that stand close together, from `left` to `right` in points."""
+    """Words of a line that stand close together, from `left` to `right` in points.
+
+    Attributes:
+        font: of its first letter, on a page with grids.
+    """
 
     left: float
     right: float
     text: str
+    font: bytes = b""
 
 
 @dataclass(slots=True)
@@ -45,8 +55,35 @@ class Line:
     cells: list[Cell] = field(default_factory=list)
 
 
-def lines(page: pypdfium2.PdfPage) -> list[Line]:
-    """Read the lines of a page, in the order in which it writes them."""
+@dataclass(frozen=True, slots=True)
+class Walls:
+    """The grids that a line of text stands in, and how high its middle is."""
+
+    grids: Sequence[Grid]
+    y: float
+
+    def stand_between(self, left: float, right: float) -> bool:
+        """Tell whether a drawn line stands between the words that end and begin there."""
+        return any(grid.divides(left - _LOOSE, right + _LOOSE, self.y) for grid in self.grids)
+
+
+@dataclass(slots=True)
+class Page:
+    """The lines of a page, in the order in which it writes them, and the grids drawn on it."""
+
+    lines: list[Line]
+    grids: list[Grid]
+
+
+def read_page(page: pypdfium2.PdfPage) -> Page:
+    """Read a page, and close it."""
+    drawn = grids(page)
+    written = _lines(page, drawn)
+    page.close()
+    return Page(written, drawn)
+
+
+def _lines(page: pypdfium2.PdfPage, drawn: Sequence[Grid]) -> list[Line]:
     textpage = page.get_textpage()
     text = textpage.get_text_range()
     first = islice(re.finditer(" ", text), _LOOKED)
@@ -58,18 +95,25 @@ def lines(page: pypdfium2.PdfPage) -> list[Line]:
         if visible := part.strip():
             char = _char(textpage, at + part.index(visible[0]))
             size, y = _placed(textpage, char)
-            line = Line(
-                visible, size, y, _font(textpage, char), _cells(textpage, part, at, size, jump)
-            )
-            if not (found and _joined(found[-1], line, jump)):
+            walls = _walls(drawn, y, size)
+            cells = _cells(textpage, part, at, size, jump, walls)
+            line = Line(visible, size, y, _font(textpage, char), cells)
+            if not (found and _joined(found[-1], line, jump, walls)):
                 found.append(line)
         at += len(part)
     textpage.close()
-    page.close()
     return found
 
 
-def _joined(before: Line, line: Line, jump: float) -> bool:
+def _walls(drawn: Sequence[Grid], y: float | None, size: float) -> Walls | None:
+    if y is None or not drawn:
+        return None
+    middle = y + MIDDLE * size
+    crossed = [grid for grid in drawn if grid.spans(middle)]
+    return Walls(crossed, middle) if crossed else None
+
+
+def _joined(before: Line, line: Line, jump: float, walls: Walls | None) -> bool:
     """Add a line to the one that it goes on with: PDFium breaks some at gaps, or in a word."""
     if before.y is None or line.y is None or not before.cells or not line.cells:
         return False
@@ -78,7 +122,7 @@ def _joined(before: Line, line: Line, jump: float) -> bool:
         return False
     before.text += " " * (gap > _WORD * line.size) + line.text
     for cell in line.cells:
-        _add(before.cells, cell, line.size, jump)
+        _add(before.cells, cell, line.size, jump, walls)
     return True
 
 
@@ -107,7 +151,9 @@ def _font(textpage: Any, char: int) -> bytes:
     return name.value
 
 
-def _cells(textpage: Any, part: str, at: int, size: float, jump: float) -> list[Cell]:
+def _cells(
+    textpage: Any, part: str, at: int, size: float, jump: float, walls: Walls | None
+) -> list[Cell]:
     cells: list[Cell] = []
     words = list(re.finditer(r"\S+", part))
     first, last = words[0].start(), words[-1].end() - 1
@@ -126,14 +172,16 @@ def _cells(textpage: Any, part: str, at: int, size: float, jump: float) -> list[
         channel = _WIDE
         if gap > jump * size and raw.FPDFText_IsGenerated(textpage, start - 1) == 1:
             channel = jump
-        _add(cells, Cell(left, right, word[0]), size, channel)
+        font = _font(textpage, start) if walls else b""
+        _add(cells, Cell(left, right, word[0], font), size, channel, walls)
     return cells
 
 
-def _add(cells: list[Cell], cell: Cell, size: float, channel: float) -> None:
+def _add(cells: list[Cell], cell: Cell, size: float, channel: float, walls: Walls | None) -> None:
     """Add a cell to those of its line, or its text to the last one if it stands close to it."""
     gap = cell.left - cells[-1].right if cells else 0.0
-    if cells and gap <= channel * size:
+    apart = walls is not None and bool(cells) and walls.stand_between(cells[-1].right, cell.left)
+    if cells and gap <= channel * size and not apart:
         cells[-1].text += " " * (gap > _WORD * size) + cell.text
         cells[-1].right = cell.right
     else:

@@ -1,26 +1,23 @@
-"""Tables of a PDF, told by the white between their columns.
+"""Tables of a PDF, told by the lines around their cells, or by the white between their columns.
 
-A PDF knows no tables. Lines below each other whose cells keep to the same columns are one, when the
-first line reads like names of columns: it has no digits, and it is set in other letters than the
-rows, or a column of numbers stands below it.
+A PDF knows no tables. Where nothing is drawn, lines below each other whose cells keep to the same
+columns are one, when the first line reads like names of columns: it has no digits, and it is set in
+other letters than the rows, or a column of numbers stands below it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.indexing.formats.pdf_lines import Cell, Line
-from bot.text import CJK
+from bot.indexing.formats.pdf_lines import Cell, Line, Page
+from bot.indexing.formats.pdf_ruled import NUMBER, is_name, ruled, standing_in
 
 _ROWS = 2  # with several cells below the names of the columns, at least
 _PROSE = 40  # characters; text in columns has longer cells on average
 _APART = 3  # times the letters' size between two lines ends a table
 _TOUCH = 1.0  # points by which a cell may reach into a column beside its own
 _NEXT = 1.7  # ... and up to this much below, a line may go on with the row above it
-_NUMBER = re.compile(r"[-+−–(]?\s?[$€£¥]?\s?\d")
-_NAME = re.compile(r"[^\W\d_]{2}")
 
 
 @dataclass(slots=True)
@@ -73,18 +70,47 @@ class Table:
         return found if found == sorted(set(found)) else []
 
 
-def with_tables(page: Sequence[Line], before: Table | None = None) -> Iterator[Line | Table]:
+def with_tables(page: Page, before: Table | None = None) -> Iterator[Line | Table]:
     """Put lines together to tables.
 
     Args:
         before: the table that the page before ended with; when it goes on here, what does has the
             names of its columns.
     """
+    tables, inside = _ruled(page, before)
+    run: list[Line] = []
+    for line in page.lines:
+        if id(line) in tables:
+            yield from _aligned(run, before)
+            yield tables[id(line)]
+            run, before = [], None
+        elif id(line) not in inside:
+            run.append(line)
+    yield from _aligned(run, before)
+
+
+def _ruled(page: Page, before: Table | None) -> tuple[dict[int, Table], set[int]]:
+    """Read the tables with lines around their cells: by their first line, and all their lines."""
+    tables: dict[int, Table] = {}
+    inside: set[int] = set()
+    for grid in page.grids:
+        lines = [line for line in standing_in(grid, page.lines) if id(line) not in inside]
+        goes_on = before is not None and bool(lines) and lines[0] is page.lines[0]
+        known = (before.rows[0], before.columns) if before is not None and goes_on else ([], [])
+        if lines and (found := ruled(grid, lines, known)):
+            table = Table([found.names, *found.rows], found.columns, found.lines[-1])
+            tables[id(found.lines[0])] = table
+            inside |= set(map(id, found.lines))
+    return tables, inside
+
+
+def _aligned(lines: Sequence[Line], before: Table | None) -> Iterator[Line | Table]:
+    """Put lines together to tables that have no lines around their cells."""
     at = 0
-    while at < len(page):
-        table = _continued(page, before) if before is not None and at == 0 else None
-        table = table or _begun(page, at)
-        yield table or page[at]
+    while at < len(lines):
+        table = _continued(lines, before) if before is not None and at == 0 else None
+        table = table or _begun(lines, at)
+        yield table or lines[at]
         at += table.lines if table else 1
 
 
@@ -103,7 +129,7 @@ def _continued(page: Sequence[Line], before: Table) -> Table | None:
 def _begun(page: Sequence[Line], at: int) -> Table | None:
     head = page[at]
     names = [cell.text for cell in head.cells]
-    if len(names) < 2 or not all(map(_is_name, names)):
+    if len(names) < 2 or not all(map(is_name, names)):
         return None
     table = Table([names], [(cell.left, cell.right) for cell in head.cells], head)
     table = _grown(table, page, at + 1)
@@ -114,18 +140,12 @@ def _begun(page: Sequence[Line], at: int) -> Table | None:
     return table if _is_headed(table, head) else None
 
 
-def _is_name(text: str) -> bool:
-    if any(map(str.isdigit, text)) or text.endswith(":"):
-        return False
-    return bool(_NAME.search(text) or CJK.search(text))
-
-
 def _is_headed(table: Table, head: Line) -> bool:
     """Tell whether a table's first line is set otherwise, or stands above a column of numbers."""
     if table.last.font != head.font:
         return True
     columns = [list(filter(None, column)) for column in zip(*table.rows[1:], strict=True)]
-    return any(column and all(map(_NUMBER.match, column)) for column in columns[1:])
+    return any(column and all(map(NUMBER.match, column)) for column in columns[1:])
 
 
 def _grown(table: Table, page: Sequence[Line], at: int) -> Table:
