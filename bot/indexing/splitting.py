@@ -140,13 +140,14 @@ class _Ruler:
 
     def __init__(self, text: str, tokens: Sequence[Span]) -> None:
         self._text = text
-        self._starts, self._ends = array("q"), array("q")  # of a long text, millions
+        # Five bytes each: of a long text there are millions.
+        self._starts, self._lengths = array("I"), array("B")
         at = 0
         ordered = all(a <= b for a, b in pairwise(tokens))
         for start, end in tokens if ordered else sorted(tokens):
             self._stretch(at, start)
             self._starts.append(start)
-            self._ends.append(min(end, start + STRETCH))
+            self._lengths.append(max(0, min(end - start, STRETCH)))
             at = start + STRETCH
         self._stretch(at, len(text))
 
@@ -154,7 +155,7 @@ class _Ruler:
         if at < until:
             stretched = range(at, until, STRETCH)
             self._starts.extend(stretched)
-            self._ends.extend(stretched)
+            self._lengths.extend(bytes(len(stretched)))  # it may be cut anywhere
 
     def count(self, start: int, end: int) -> int:
         return bisect_left(self._starts, end) - bisect_left(self._starts, start)
@@ -162,7 +163,9 @@ class _Ruler:
     def inside(self, position: int) -> bool:
         """Tell whether a position lies inside a token."""
         token = bisect_right(self._starts, position) - 1
-        return token >= 0 and self._starts[token] < position < self._ends[token]
+        if token < 0:
+            return False
+        return self._starts[token] < position < self._starts[token] + self._lengths[token]
 
     def words(self, start: int, end: int, limit: int) -> Iterator[int]:
         """Yield where to cut a span into even parts, before words where there are any."""
