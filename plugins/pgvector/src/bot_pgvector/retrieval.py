@@ -81,7 +81,7 @@ class Retriever:
     async def _vectors(
         self, turn: Turn, version: IndexVersion, queries: Sequence[Weighted]
     ) -> list[NDArray[np.float32] | None]:
-        """Embed each query: the weighted sum of its texts, of length one."""
+        """Embed each query: its text's vector, or the weighted sum of several, of length one."""
         if self._settings.mode == "lexical":
             return [None] * len(queries)
         texts = [text for query in queries for text, _ in query]
@@ -89,6 +89,9 @@ class Retriever:
             embedded = iter(await self._context.embed(texts, "query", version))
         vectors: list[NDArray[np.float32] | None] = []
         for query in queries:
+            if len(query) == 1:
+                vectors.append(next(embedded))
+                continue
             total = sum(np.float32(weight) * next(embedded) for _, weight in query)
             vectors.append(total / (np.linalg.norm(total) or 1.0))
         return vectors
