@@ -19,7 +19,7 @@ _ENTRY = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:(?:[ \t]+(.*))?$")
 _FRONT_LIMIT = 200  # lines; a longer one is no front matter
 _ATTRIBUTES = re.compile(r"\s*\{:?\s*[#.][^{}]*\}\s*$")  # {#anchor}, as MkDocs and pandoc write it
 _WINDOW = 1 << 18  # characters parsed at once: each may become a token of half a kilobyte
-_ROW = 2  # the depth of a table's rows
+_ITEM, _ROW = 1, 2  # the depth of a list's items and of a table's rows
 _HEADING_LIMIT = 300  # characters of a heading that are kept in paths and titles
 
 
@@ -46,12 +46,13 @@ def blocks(text: str, window: int = _WINDOW) -> Iterator[Block]:
     """Find the blocks of a text (CommonMark with tables), one for each position, in order.
 
     A long text is parsed in windows, each from the last block of the one before, which may have
-    been cut. Of a table that goes on, the header comes along.
+    been cut, or from the last item of a list. Of a table that goes on, the header comes along.
 
     Args:
         window: characters that are parsed at once.
     """
-    at, head, size = 0, "", window
+    at, size = 0, window
+    head, inner = "", 0
     while True:
         end = text.rfind("\n", at, at + size) + 1
         if at + size >= len(text):
@@ -62,32 +63,44 @@ def blocks(text: str, window: int = _WINDOW) -> Iterator[Block]:
         part = head + text[at:end]
         lines = [0, *(match.end() for match in _NEWLINE.finditer(part))]
         tokens = _block_parser().parse(part)
-        until, header = (len(part), "") if end == len(text) else _restart(part, tokens, lines)
+        until, header, depth = len(part), "", 0
+        if end < len(text):
+            until, header, depth = _restart(part, tokens, lines)
         if until <= len(head) and end < len(text):  # one block fills all of it
             size *= 2
             continue
         for block in _blocks(tokens, lines):
             if len(head) <= block.start < until:
-                depth = _ROW if head and block.start == len(head) else block.depth
-                yield replace(block, start=block.start - len(head) + at, depth=depth)
+                own = inner if inner and block.start == len(head) else block.depth
+                yield replace(block, start=block.start - len(head) + at, depth=own)
         if end == len(text):
             return
-        at, head, size = at + until - len(head), header, window
+        at, size = at + until - len(head), window
+        head, inner = header, depth
 
 
-def _restart(part: str, tokens: Sequence[Token], lines: Sequence[int]) -> tuple[int, str]:
-    """Tell where a window's last block begins, or a table's last row; with the table's header."""
+def _restart(part: str, tokens: Sequence[Token], lines: Sequence[int]) -> tuple[int, str, int]:
+    """Tell where the next window begins: where the last block does, a table's row, a list's item.
+
+    Returns:
+        The place, what goes before it (a table's header), and how deep it stands, if it is the part
+        of a block.
+    """
     opened = [token for token in tokens if token.map and token.nesting >= 0 and not token.level]
     if not opened:
-        return 0, ""
+        return 0, "", 0
     last = opened[-1]
     assert last.map is not None
     first = last.map[0]
     if last.type == "table_open":
         rows = [token.map[0] for token in tokens if token.type == "tr_open" and token.map]
         if rows[-1] > first + 2:
-            return lines[rows[-1]], part[lines[first] : lines[first + 2]]
-    return lines[first], ""
+            return lines[rows[-1]], part[lines[first] : lines[first + 2]], _ROW
+    if last.type in ("bullet_list_open", "ordered_list_open"):
+        items = [token.map[0] for token in tokens if token.level == _ITEM and token.map]
+        if items[-1] > first:
+            return lines[items[-1]], "", _ITEM
+    return lines[first], "", 0
 
 
 def _blocks(tokens: Sequence[Token], lines: Sequence[int]) -> Iterator[Block]:

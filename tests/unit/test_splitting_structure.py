@@ -251,6 +251,14 @@ def test_a_long_table_is_parsed_in_parts_whose_rows_know_their_columns():
     assert sum(block.columns == "a | b" for block in found) == 500
 
 
+def test_a_long_list_is_parsed_in_parts_whose_items_stand_in_it():
+    text = "# A\n\n" + "- item\n\n  more\n  1. inner\n" * 300 + "\nend\n"
+    found = list(blocks(text, 100))
+    assert found == list(blocks(text))
+    assert [block.depth for block in found[:4]] == [0, 0, 2, 2]
+    assert sum(block.depth == 1 for block in found) == 299
+
+
 def test_an_overlap_must_leave_room_for_something_new():
     with pytest.raises(ValidationError, match="at most half"):
         StructureSettings(max_tokens=100, overlap=51)
