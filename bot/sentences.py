@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 # What stands at the start of a line and ends the paragraph before it.
 _MARK = re.compile(
@@ -22,7 +23,7 @@ _STOP = re.compile(
 )
 _NO_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _GOES_ON = "，、,と"  # 「…。」と言った
-_LAST_WORD = re.compile(r"(?:\w+\.)*\w+$")
+_LAST_WORD = re.compile(r"\b(?:\w++\.)*+\w++$")
 _CAPITALS = 0.002  # share of the characters below which a text is written without them
 _NEVER_LAST = frozenset(
     "mr mrs ms dr prof st rev hon gen col lt capt sgt sen rep gov pres messrs mme mlle"
@@ -47,7 +48,8 @@ def sentences(text: str) -> list[tuple[int, int]]:
     length of the text.
     """
     spans: list[tuple[int, int]] = []
-    cased = sum(map(str.isupper, text)) > _CAPITALS * len(text)
+    # Few texts have to be asked, and that looks at all of it.
+    cased = cache(lambda: sum(map(str.isupper, text)) > _CAPITALS * len(text))
     for start, prose, end in _blocks(text):
         for match in _STOP.finditer(text, prose, end):
             if match["stop"] and _is_end(text, match, start, cased):
@@ -89,7 +91,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, int]]:
     yield start, len(text) if fence else prose, len(text)
 
 
-def _is_end(text: str, match: re.Match[str], start: int, cased: bool) -> bool:
+def _is_end(text: str, match: re.Match[str], start: int, cased: Callable[[], bool]) -> bool:
     """Decide whether a full stop, or what stands for one, ends a sentence.
 
     Args:
@@ -99,13 +101,13 @@ def _is_end(text: str, match: re.Match[str], start: int, cased: bool) -> bool:
     if not match["space"]:
         wide = stop[-1] in _WIDE or (stop[-1] in "!?…" and _NO_SPACES.match(following))
         return bool(wide) and following not in _GOES_ON
-    if following.islower() and (cased or text.endswith("etc", start, match.start())):
+    if following.islower() and (cased() or text.endswith("etc", start, match.start())):
         return stop[-1] in _WIDE
     return stop != "." or bool(match["close"]) or not _is_abbreviated(text, match, start)
 
 
 def _is_abbreviated(text: str, match: re.Match[str], start: int) -> bool:
-    found = _LAST_WORD.search(text, max(start, match.start() - 24), match.start())
+    found = _LAST_WORD.search(text[max(start, match.start() - 24) : match.start()])
     if found is None:
         return False
     word, following = found[0].lower(), match["next"]
