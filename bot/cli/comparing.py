@@ -131,6 +131,8 @@ def show_answers(
     from bot.evaluation.view import view
 
     found = view(kept)
+    if found.mixed:
+        _say(found.mixed)
     if html is not None:
         from bot.evaluation import page
 

@@ -63,7 +63,7 @@ async def compare(
     chosen = specs(bot, names, assistant)
     questions = await questions_of(bot, limit)
     live = await versions.live(bot.database)
-    pinned = await Pinned.of(bot, chosen)
+    pinned = await Pinned.of(bot, chosen, live)
     about = _settings(chosen, by, tasks, live.id if live else None, pinned.revisions)
     number, known, notes = await journal.begin(bot.database, questions, about, fresh=fresh)
     began(number, len(known), len(questions) * len(chosen))
@@ -105,6 +105,7 @@ async def _keep(
 ) -> None:
     """Keep an answer, unless something else gave it than the comparison began with."""
     await pinned.check(variant, number)
+    trial = replace(trial, corpus=await pinned.corpus())
     await journal.put(bot.database, number, variant, one, trial)
 
 

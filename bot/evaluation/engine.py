@@ -29,6 +29,7 @@ class Trial:
         answer: what it said, when it says something.
         error: why it failed; the values are then those of a failure.
         cold: the first one of a run, which may have loaded a model.
+        corpus: which documents there were, where that is known; see `bot.evaluation.pinning`.
     """
 
     values: Mapping[str, float]
@@ -37,6 +38,7 @@ class Trial:
     answer: str = ""
     error: str = ""
     cold: bool = False
+    corpus: str = ""
 
 
 class Variant(Protocol):

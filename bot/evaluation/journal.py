@@ -109,6 +109,7 @@ async def put(database: Database, evaluation: int, variant: str, one: Golden, tr
         "milliseconds": round(trial.milliseconds, 3),
         "error": cleaned(trial.error),
         "cold": trial.cold,
+        "corpus": trial.corpus,
     }
     async with database.connection() as connection:
         await connection.execute(

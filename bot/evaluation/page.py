@@ -70,7 +70,7 @@ def html(view: View, notes: Sequence[str] = ()) -> str:
             (one, list(_answers(view, place, one))) for place, one in enumerate(kept.sheet.golden)
         ],
         readers=sorted(readers),
-        notes=notes,
+        notes=[*notes, *filter(None, [view.mixed])],
     )
 
 

@@ -2,20 +2,27 @@
 
 What bot.toml says is read once, and the index version is searched whichever is live meanwhile. What
 a generator answers with beyond that, such as the live version of an adapter, can change between two
-questions; the generator tells it by the hook `bot_revision`.
+questions; the generator tells it by the hook `bot_revision`. Documents come and go as they are
+synced: which there were is kept with each answer, and told where answers are of several states.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot import asking, dispatch
 from bot.errors import BotError, EvaluationError
-from bot.evaluation.variants import Spec
+from bot.evaluation.engine import Sheet
+from bot.evaluation.results import QUERIES
+from bot.evaluation.variants import Spec, Step
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from bot.document import IndexVersion
+
+_FEW = 3  # states that are told one by one
 
 
 class Pinned:
@@ -25,17 +32,39 @@ class Pinned:
         revisions: by generator, of those that tell one.
     """
 
-    def __init__(self, bot: Bot, chosen: Sequence[Spec], revisions: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        bot: Bot,
+        chosen: Sequence[Spec],
+        revisions: Mapping[str, str],
+        index: IndexVersion | None = None,
+    ) -> None:
         self._bot = bot
+        self._index = index
         self._generators = {one.name: list(one.about["generators"]) for one in chosen}
         self._exhausted = bot.spending.exhausted
         self.revisions = revisions
 
     @classmethod
-    async def of(cls, bot: Bot, chosen: Sequence[Spec]) -> Pinned:
-        """Ask the generators of all variants."""
+    async def of(
+        cls, bot: Bot, chosen: Sequence[Spec], index: IndexVersion | None = None
+    ) -> Pinned:
+        """Ask the generators of all variants.
+
+        Args:
+            index: the version that is searched.
+        """
         names = sorted({each for one in chosen for each in one.about["generators"]})
-        return cls(bot, chosen, await _revisions(bot, names))
+        return cls(bot, chosen, await _revisions(bot, names), index)
+
+    async def corpus(self) -> str:
+        """Name the state of the documents in the index version; empty when there is none."""
+        if self._index is None:
+            return ""
+        async with self._bot.database.connection() as connection:
+            cursor = await connection.execute(QUERIES["corpus"], {"version": self._index.id})
+            ((told,),) = await cursor.fetchall()
+        return str(told)
 
     async def check(self, variant: str, evaluation: int) -> None:
         """Make sure that a variant's answer is of what it was to be of; called when it is there.
@@ -97,3 +126,31 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     told += [f"{key} is another" for key in sorted({*before, *now}.difference(known))
              if before.get(key) != now.get(key)]  # fmt: skip
     return told
+
+
+def corpora(sheet: Sheet, steps: Sequence[Step]) -> dict[str, Counter[str]]:
+    """Count in which states of the documents each variant that has them was asked."""
+    return {
+        step.name: Counter(trial.corpus for trial in sheet.trials[step.name] if trial.corpus)
+        for step in steps
+        if "documents" in step.means
+    }
+
+
+def mixed(sheet: Sheet, steps: Sequence[Step]) -> str:
+    """Say that not all answers are from the same documents; empty when they are."""
+    asked = corpora(sheet, steps)
+    states = list(dict.fromkeys(state for counts in asked.values() for state in counts))
+    if len(states) < 2:
+        return ""
+    each = {
+        name: " and ".join(f"{n} of state {states.index(s) + 1}" for s, n in counts.items())
+        if len(counts) <= _FEW
+        else f"some of {len(counts)} states"
+        for name, counts in asked.items()
+    }
+    told = "; ".join(f"answers of {name}: {counted}" for name, counted in each.items() if counted)
+    return (
+        "Documents have changed while this was measured, so that not all answers are from the same "
+        f"ones ({told}); compare with --new while nothing is synced."
+    )

