@@ -107,6 +107,33 @@ def test_a_workbook_has_its_visible_sheets_and_pieces_know_their_columns():
     assert "Town 29" in last
 
 
+def test_what_is_merged_in_a_sheet_counts_for_each_row_and_column_below_its_title():
+    written = io.BytesIO()
+    with xlsxwriter.Workbook(written) as workbook:
+        sheet = workbook.add_worksheet("Rents")
+        for places, text in (("B2:E2", "# Rents"), ("B4:B5", "Region"), ("C4:C5", "City"),
+                             ("D4:E4", "Rent"), ("B6:B7", "North"), ("D7:E7", "a|b"),
+                             ("A9:C900", "")):  # fmt: skip
+            sheet.merge_range(places, text)
+        sheet.write_row("D5", [2023, 2024])
+        sheet.write_row("C6", ["Oslo", 12, 13])
+        sheet.write("C7", "Bergen")
+        sheet.write_row("B8", ["South", "Rome", 20])
+        sheet.write_formula("E8", "=D8+1", None, 21)
+    assert read("a.xlsx", written.getvalue()).text == (
+        "## Rents\n\n\\# Rents\n\n| Region | City | Rent 2023 | Rent 2024 |\n"
+        "| --- | --- | --- | --- |\n| North | Oslo | 12 | 13 |\n"
+        "| North | Bergen | a\\|b | a\\|b |\n| South | Rome | 20 | 21 |\n"
+    )
+
+
+def test_a_line_above_the_names_of_the_columns_is_a_tables_title():
+    assert read("a.csv", "Staff of 2024\n\nName,City\nAnn,Bern\n").text == (
+        "Staff of 2024\n\n| Name | City |\n| --- | --- |\n| Ann | Bern |\n"
+    )
+    assert read("a.csv", "a\nb\nc\nd\ne,f\ng,h\n").text.startswith("| a |  |\n| --- | --- |\n| b |")
+
+
 def test_a_workbook_that_claims_a_million_rows_has_those_that_it_has():
     written, claims = io.BytesIO(), io.BytesIO()
     with xlsxwriter.Workbook(written) as workbook:
@@ -119,10 +146,26 @@ def test_a_workbook_that_claims_a_million_rows_has_those_that_it_has():
 
 
 @pytest.mark.parametrize(
-    "written", ["name;city\nAnn;Bern\n", 'name,city\n"Ann","Bern"\n', "name\tcity\r\nAnn\tBern"]
-)
+    "written",
+    ["name;city\nAnn;Bern\n", 'name,city\n"Ann","Bern"\n', "name\tcity\r\nAnn\tBern",
+     "sep=|\r\nname|city\r\nAnn|Bern", 'name, city\n"Ann", "Bern"\n', "\ufeffname;city\nAnn;Bern"],
+)  # fmt: skip
 def test_csv_becomes_a_table_whatever_stands_between_the_cells(written):
     assert read("a.csv", written).text == "| name | city |\n| --- | --- |\n| Ann | Bern |\n"
+
+
+def test_a_cell_of_a_csv_may_hold_lines_quotes_and_what_parts_others():
+    written = '\ufeff"Name";"Note"\r\n"Ann";"two\nlines; ""so"", he said"\r\nBob;3,50\r\n'
+    assert read("a.csv", written).text == (
+        '| Name | Note |\n| --- | --- |\n| Ann | two lines; "so", he said |\n| Bob | 3,50 |\n'
+    )
+    assert read("a.csv", "Name;Price\nBread, dark;3,50\nMilk, fresh;1,20\n").text == (
+        "| Name | Price |\n| --- | --- |\n| Bread, dark | 3,50 |\n| Milk, fresh | 1,20 |\n"
+    )
+
+
+def test_what_parts_the_cells_is_found_soon_whatever_the_file_holds():
+    assert read("a.csv", "name,note\n" + '"\n' * 30_000 + '"').text.startswith("| name | note |")
 
 
 def test_a_notebook_keeps_text_and_code():

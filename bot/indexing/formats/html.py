@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 from bot.errors import DocumentError
 from bot.indexing.formats.decoding import declared_charset, decode
 from bot.indexing.formats.extracted import Extracted
+from bot.indexing.formats.html_tables import unfold_layout, written
+from bot.text import cleaned
 
 _WITHOUT_CONTENT = (
-    "head script style noscript template nav footer aside svg math iframe object canvas form "
-    "button dialog a.headerlink [hidden] [aria-hidden=true] [role=navigation] [role=search]"
+    "title script style noscript template nav footer aside svg math iframe object canvas form "
+    "button dialog select textarea video audio a.headerlink [hidden] [aria-hidden=true] "
+    "[role=navigation] [role=search]"
 ).split()
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,500}>")  # of its charset: it is text by now
+_HASH = re.compile(r"^([ \t]{0,3})(?=#{1,6}\s)", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
 
@@ -37,10 +43,9 @@ def from_html(page: str) -> tuple[str, str]:
         DocumentError: it is too deeply nested or too broken.
     """
     from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
 
     try:
-        soup = BeautifulSoup(_closed(page), "html.parser")
+        soup = BeautifulSoup(_closed(_DECLARATION.sub("", cleaned(page), count=1)), "lxml")
         title = " ".join(soup.title.get_text().split()) if soup.title else ""
         for element in soup.select(",".join(_WITHOUT_CONTENT)):
             element.extract()
@@ -50,24 +55,56 @@ def from_html(page: str) -> tuple[str, str]:
             image.replace_with(str(image.get("alt") or ""))
         for element in soup.select("span.docutils.literal"):
             element.name = "code"
+        for link in soup.select("a:has(h1, h2, h3, h4, h5, h6)"):
+            link.unwrap()  # a heading in a link would be none
+        unfold_layout(soup)
         content = soup.select_one("main, [role=main]") or soup
-        converter = MarkdownConverter(
-            heading_style="ATX",
-            bullets="-",
-            escape_asterisks=False,
-            escape_underscores=False,
-            escape_misc=False,
-            code_language_callback=_language,
-            table_infer_header=True,
-        )
-        text = converter.convert_soup(content)
+        text = _converter()().convert_soup(content)
     except RecursionError as error:
         raise DocumentError("Its HTML is nested too deeply.") from error
     except Exception as error:  # the parser asserts what broken pages do not keep to
         raise DocumentError("Its HTML is too broken to be converted.") from error
-    heading = soup.find("h1")
-    named = " ".join(heading.get_text().split()) if heading else ""
+    first = soup.find("h1")
+    named = " ".join(first.get_text().split()) if first else ""
     return title or named, _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+
+
+@cache
+def _converter() -> Any:
+    """Make the class that writes Markdown; its library takes a moment to import."""
+    from markdownify import MarkdownConverter
+
+    class Converter(MarkdownConverter):
+        def __init__(self) -> None:
+            super().__init__(
+                heading_style="ATX",
+                bullets="-",
+                escape_asterisks=False,
+                escape_underscores=False,
+                escape_misc=False,
+                code_language_callback=_language,
+            )
+            self._cells: dict[int, str] = {}
+
+        def convert_td(self, element: Any, text: str, parent_tags: Any) -> str:
+            self._cells[id(element)] = text
+            return ""
+
+        convert_th = convert_caption = convert_td
+
+        def convert_tr(self, element: Any, text: str, parent_tags: Any) -> str:
+            return ""
+
+        def convert_table(self, element: Any, text: str, parent_tags: Any) -> str:
+            inside = not parent_tags.isdisjoint(("td", "th"))
+            table = written(element, self._cells, inside=inside)
+            return f" {table} " if inside else f"\n\n{table}\n\n"
+
+        def convert_p(self, element: Any, text: str, parent_tags: Any) -> str:
+            write: Any = super()  # it has no types
+            return str(write.convert_p(element, _HASH.sub(r"\1\\", text), parent_tags))
+
+    return Converter
 
 
 def _closed(page: str) -> str:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
+from bot.indexing.formats.merging import joined_names, name_rows, texts, title_rows
 from bot.indexing.formats.pdf_lines import MIDDLE, Cell, Line
 from bot.indexing.formats.pdf_rules import Grid
 from bot.text import CJK
 
 NUMBER = re.compile(r"[-+−–(]?\s?[$€£¥]?\s?\d")
 _NAME = re.compile(r"[^\W\d_]{2}")
-_NAMES = 3  # rows of names at most
 _ROWS = 2  # with several cells below the names, at least
 _PROSE = 200  # characters; text in boxes has longer cells on average
 _ALIKE = 0.2  # share of the rows' cells that may be set like the names
@@ -69,12 +68,12 @@ def ruled(
     """
     if not (written := _written(grid, lines)):
         return None
-    title = len(list(takewhile(lambda row: len(set(row)) == 1, grid.merged)))
+    title = title_rows(grid.merged)
     merged = grid.merged[title:]
     above = [line for line in lines if _row(grid, line) < title]
     rest = [line for line in lines if _row(grid, line) >= title]
     columns = list(zip(grid.xs, grid.xs[1:], strict=False))
-    depth = _depth(merged)
+    depth = name_rows(merged)
     names = _names([[_said(written, cell) for cell in row] for row in merged[:depth]])
     known, places = before
     goes_on = bool(known) and _alike(columns, places)
@@ -82,7 +81,8 @@ def ruled(
         return None
     if goes_on and names != list(known):
         depth, names = 0, list(known)
-    rows = [_texts(row, written) for row in merged[depth:]]
+    said = {merged: _said(written, merged) for merged in written}
+    rows = [texts(row, said) for row in merged[depth:]]
     rows = [row for row in rows if any(row)]
     several = sum(len(set(filter(None, row))) > 1 for row in rows)
     cells = [cell for row in rows for cell in row if cell]
@@ -120,27 +120,9 @@ def _said(written: dict[int, list[Cell]], merged: int) -> str:
     return " ".join(cell.text for cell in written.get(merged, ()))
 
 
-def _texts(row: Sequence[int], written: dict[int, list[Cell]]) -> list[str]:
-    said = [_said(written, merged) for merged in row]
-    if len(set(row)) == 1:  # a title between the rows
-        return [said[0], *[""] * (len(said) - 1)]
-    return said
-
-
-def _depth(merged: Sequence[Sequence[int]]) -> int:
-    """Count the rows of names: below one that is merged over columns, each has its own."""
-    depth = 1
-    while depth < min(_NAMES, len(merged) - 1):
-        row, below = merged[depth - 1], merged[depth]
-        if len(set(row)) == len(row) and not set(row) & set(below):
-            break
-        depth += 1
-    return depth
-
-
 def _names(rows: Sequence[Sequence[str]]) -> list[str]:
     """Join the names of each column; nothing, when one has none that may be a name."""
-    names = [" ".join(filter(None, dict.fromkeys(column))) for column in zip(*rows, strict=True)]
+    names = joined_names(rows)
     named = [name for name in names if name]
     if not all(names[1:]) or any(name.endswith(":") for name in named):
         return []
