@@ -80,7 +80,8 @@ def run(folder: Path, *, resume: bool = False) -> dict[str, Any]:
     packed = plan.task != "dpo" and plan.method != "prompt" and rows.isolates(model)
     data = pairs(folder, chat) if plan.task == "dpo" else prepared(plan, folder, chat, packed)
     steps = count_steps(plan, len(data.train))
-    trainer = trainer_of(plan, folder, model, chat.tokenizer, data, packed, steps, made, resume)
+    common = arguments(plan, folder, data, steps, made, resume)
+    trainer = trainer_of(plan, model, chat.tokenizer, data, packed, common)
     found = last(folder) if resume else None
     if found is not None:
         check(found)
@@ -187,27 +188,14 @@ def count_steps(plan: Recipe, rows_: int) -> int:
     return math.ceil(math.ceil(rows_ / batch) * plan.epochs)
 
 
-def trainer_of(
-    plan: Recipe,
-    folder: Path,
-    model: Any,
-    tokenizer: Any,
-    data: Data,
-    packed: bool,
-    steps: int,
-    made: Any,
-    resume: bool,
-) -> Any:
-    """The trainer of a recipe's method and task."""
-    from transformers import EarlyStoppingCallback, TrainingArguments
-    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
-
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # padding is never learned
-    model.config.use_cache = False  # with a cache, models do not keep packed sequences apart
+def arguments(
+    plan: Recipe, folder: Path, data: Data, steps: int, made: Any, resume: bool
+) -> dict[str, Any]:
+    """What trainers of all methods and tasks are told, by the names of `TrainingArguments`."""
     whole = plan.method not in recipe.UNRESUMABLE  # else no checkpoint could be read again
     best = whole and MEASURED in data.measured
     every = max(1, steps // plan.evaluations)
-    common: dict[str, Any] = {
+    return {
         "output_dir": str(folder / "checkpoints"),
         "max_steps": steps,
         "per_device_train_batch_size": plan.batch,
@@ -239,6 +227,21 @@ def trainer_of(
         "disable_tqdm": True,
         "log_level": "error",
     }
+
+
+def trainer_of(
+    plan: Recipe, model: Any, tokenizer: Any, data: Data, packed: bool, common: dict[str, Any]
+) -> Any:
+    """The trainer of a recipe's method and task.
+
+    Args:
+        common: as `arguments` makes them.
+    """
+    from transformers import EarlyStoppingCallback, TrainingArguments
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # padding is never learned
+    model.config.use_cache = False  # with a cache, models do not keep packed sequences apart
     given: dict[str, Any] = {
         "model": model,
         "train_dataset": data.train,
@@ -246,12 +249,12 @@ def trainer_of(
         "processing_class": tokenizer,
         "callbacks": [Shown()],
     }
-    if best:
+    if common["load_best_model_at_end"]:
         given["callbacks"].append(EarlyStoppingCallback(plan.patience))
-    config = methods.configuration(plan, steps)
+    config = methods.configuration(plan, common["max_steps"])
     if plan.task == "dpo":
-        common |= {"max_length": plan.length, "beta": plan.beta}
-        return quiet(DPOTrainer(args=DPOConfig(**common), peft_config=config, **given))
+        own = DPOConfig(**common, max_length=plan.length, beta=plan.beta)
+        return quiet(DPOTrainer(args=own, peft_config=config, **given))
     given["data_collator"] = rows.Collator(tokenizer.pad_token_id, packed)
     if plan.method == "adalora":
         from peft import get_peft_model
@@ -259,8 +262,8 @@ def trainer_of(
         given["model"] = get_peft_model(model, config)
         given["callbacks"].append(methods.Allocating())
         return quiet(methods.Adaptive(args=TrainingArguments(**common), **given))
-    common |= {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
-    return quiet(SFTTrainer(args=SFTConfig(**common), peft_config=config, **given))
+    own = SFTConfig(**common, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    return quiet(SFTTrainer(args=own, peft_config=config, **given))
 
 
 def quiet(trainer: Any) -> Any:
