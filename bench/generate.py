@@ -16,10 +16,11 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from bot_transformers import loading
@@ -125,65 +126,17 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
-    plan = loading.plan(
-        model_folder(given.width, given.layers), given.device, given.precision, None
-    )
-
-    def engine(prefix_bytes: int) -> Engine:
-        made = Engine(lambda: model, width=8, prefix_bytes=prefix_bytes)
-        made.ready.wait()
-        return made
-
+    folder = model_folder(given.width, given.layers)
+    plan = loading.plan(folder, given.device, given.precision, None)
     before = memory()
     model = loading.load(plan)
     size = sum(p.numel() for p in model.parameters())
     loaded = memory()
-    plain, warm = engine(0), engine(2 << 30)
-    rows: list[list[object]] = []
-
-    def row(name: str, goal: str, values: list[float]) -> None:
-        rows.append([name, *(f"{value:.2f}" for value in values), goal])
-
-    one = lambda run: [(tokens(PROMPT, run), None)]  # noqa: E731
-    row(
-        "one answer, streamed : bare generate",
-        ".95",
-        compare(
-            given.runs, lambda r: answers(plain, one(r)), lambda r: bare(model, tokens(PROMPT, r))
-        ),
-    )
-    eight = lambda run: [(tokens(PROMPT, 8 * run + n), None) for n in range(8)]  # noqa: E731
-    row(
-        "eight at once : one after another",
-        "4",
-        compare(
-            given.runs,
-            lambda r: answers(plain, eight(r)),
-            lambda r: sum(bare(model, prompt) for prompt, _ in eight(r)),
-        ),
-    )
-    common = tokens(PREFIX, 1000)
-    begins = lambda run: [(common + tokens(16, 2000 + run), None)]  # noqa: E731
-    row(
-        "1,500 tokens reused, 16 written : read again",
-        "1.6",
-        compare(
-            given.runs,
-            lambda r: answers(warm, begins(r), 16),
-            lambda r: answers(plain, begins(r), 16),
-        ),
-    )
     three = adapters(model, 3)
-    mixed = lambda run: [(tokens(PROMPT, 8 * run + n), three[n % 3]) for n in range(6)]  # noqa: E731
-    row(
-        "three adapters mixed : switching",
-        "1.3",
-        compare(
-            given.runs,
-            lambda r: answers(plain, mixed(r)),
-            lambda r: sum(answers(plain, [x for x in mixed(r) if x[1] is a]) for a in three),
-        ),
-    )
+    rows = [
+        [name, *(f"{value:.2f}" for value in compare(given.runs, ours, theirs)), goal]
+        for name, goal, ours, theirs in contests(model, three)
+    ]
     columns = ["seconds", "ours", "peer", "times", "goal"]
     show(f"{size / 1e6:.0f} M, {plan.precision}, {plan.device}, {torch.get_num_threads()} threads",
          columns, rows)  # fmt: skip
@@ -194,8 +147,59 @@ def main() -> None:
         "adapter_mb": round(three[0].bytes() / 2**20, 1),
     }
     print(json.dumps(facts))
-    plain.close()
-    warm.close()
+
+
+Contest: TypeAlias = tuple[str, str, Callable[[int], float], Callable[[int], float]]
+"""What is compared, how many times faster it is to be, and a run's seconds, ours and the peer's."""
+
+
+def contests(model: Any, three: list[Adapter]) -> Iterator[Contest]:
+    """Each with engines that are there already; they are closed at the end."""
+
+    def alone(run: int) -> list[tuple[list[int], Adapter | None]]:
+        return [(tokens(PROMPT, run), None)]
+
+    def eight(run: int) -> list[tuple[list[int], Adapter | None]]:
+        return [(tokens(PROMPT, 8 * run + n), None) for n in range(8)]
+
+    def begun(run: int) -> list[tuple[list[int], Adapter | None]]:
+        return [(common + tokens(16, 2000 + run), None)]
+
+    def mixed(run: int) -> list[tuple[list[int], Adapter | None]]:
+        return [(tokens(PROMPT, 8 * run + n), three[n % 3]) for n in range(6)]
+
+    common = tokens(PREFIX, 1000)
+    with engine(model, 0) as plain, engine(model, 2 << 30) as warm:
+        yield (
+            "one answer, streamed : bare generate", ".95",
+            lambda run: answers(plain, alone(run)),
+            lambda run: bare(model, tokens(PROMPT, run)),
+        )  # fmt: skip
+        yield (
+            "eight at once : one after another", "4",
+            lambda run: answers(plain, eight(run)),
+            lambda run: sum(bare(model, prompt) for prompt, _ in eight(run)),
+        )  # fmt: skip
+        yield (
+            "1,500 tokens reused, 16 written : read again", "1.6",
+            lambda run: answers(warm, begun(run), 16),
+            lambda run: answers(plain, begun(run), 16),
+        )  # fmt: skip
+        yield (
+            "three adapters mixed : switching", "1.3",
+            lambda run: answers(plain, mixed(run)),
+            lambda run: sum(answers(plain, [x for x in mixed(run) if x[1] is a]) for a in three),
+        )  # fmt: skip
+
+
+@contextmanager
+def engine(model: Any, prefix_bytes: int) -> Iterator[Engine]:
+    made = Engine(lambda: model, width=8, prefix_bytes=prefix_bytes)
+    made.ready.wait()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 if __name__ == "__main__":
