@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, time
 from functools import cache
 from itertools import takewhile
 
@@ -16,6 +18,8 @@ _NEWLINE = re.compile(r"\r\n?+|\n")
 _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*(?:\r\n?|\n)")
 _FRONT_END = re.compile(r"(?:---|\.\.\.)[ \t]*$")
 _ENTRY = re.compile(r"([A-Za-z_][\w.-]*)[ \t]*:(?:[ \t]+(.*))?$")
+_ITEMS = re.compile(r"""\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)|[^,]+""")
+_TOML = re.compile(r"\ufeff?\+\+\+[ \t]*\r?\n((?:(?!\+\+\+).*\n){0,200}?)\+\+\+[ \t]*(?:\r?\n|$)")
 _FRONT_LIMIT = 200  # lines; a longer one is no front matter
 _ATTRIBUTES = re.compile(r"\s*\{:?\s*[#.][^{}]*\}\s*$")  # {#anchor}, as MkDocs and pandoc write it
 _WINDOW = 1 << 18  # characters parsed at once: each may become a token of half a kilobyte
@@ -136,29 +140,47 @@ def first_heading(text: str) -> str:
 
 
 def front_matter(text: str) -> tuple[dict[str, str | list[str]], str]:
-    """Take simple YAML front matter off a text.
+    """Take simple front matter off a text: YAML between `---`, or TOML between `+++`.
 
     Plain `key: value` lines and one-line lists are read; whatever is nested is left out.
 
     Returns:
         What it says, and the text after it. Without front matter: nothing, and the whole text.
     """
+    if (found := _TOML.match(text)) and (said := _toml(found[1])) is not None:
+        return said, text[found.end() :].lstrip("\r\n")
     opening = _FRONT_MATTER.match(text)
     if opening is None:
         return {}, text
     entries: dict[str, str | list[str]] = {}
-    found = False
+    any_entry = False
     for line, end in _lines(text, opening.end()):
         if _FRONT_END.match(line):
-            return (entries, text[end:].lstrip("\r\n")) if found else ({}, text)
+            return (entries, text[end:].lstrip("\r\n")) if any_entry else ({}, text)
         if entry := _ENTRY.match(line):
-            found = True
+            any_entry = True
             value = _scalar((entry[2] or "").strip())
             if value:
                 entries[entry[1]] = value
         elif line.strip() and line[0] not in " \t#-":
             return {}, text  # no YAML: the text begins with a rule
     return {}, text
+
+
+def _toml(text: str) -> dict[str, str | list[str]] | None:
+    try:
+        table = tomllib.loads(text.replace("\r\n", "\n"))
+    except (ValueError, RecursionError):
+        return None  # the text begins with three plus signs
+    entries: dict[str, str | list[str]] = {}
+    for key, value in table.items():
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            entries[key] = value
+        elif isinstance(value, date | time):
+            entries[key] = value.isoformat()
+        elif not isinstance(value, list | dict) and value != "":
+            entries[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    return entries
 
 
 def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
@@ -173,7 +195,7 @@ def _lines(text: str, start: int) -> Iterator[tuple[str, int]]:
 
 def _scalar(value: str) -> str | list[str]:
     if value[:1] == "[" and value[-1:] == "]":
-        items = (_unquoted(item.strip()) for item in value[1:-1].split(","))
+        items = (_unquoted(item.strip()) for item in _ITEMS.findall(value[1:-1]))
         return [item for item in items if item]
     # Anchors, tags, block scalars, mappings and comments say nothing that is simple.
     return "" if value[:1] in set("|>{[&*!#%@`") else _unquoted(value)

@@ -31,6 +31,7 @@ from bot.indexing.urls import web_address
 from bot.location import WEB_PAGE
 
 _SITEMAP_BYTES = 50 << 20  # sitemaps.org allows so much, unpacked
+_NESTED = 5  # sitemaps that list each other
 _DEEPEST = 20  # elements within each other in a sitemap
 _DOWN = 5  # pages in a row that cannot be fetched: then the site is down
 _KEPT = 64 << 20  # bytes of packed bodies that wait to be read; others are fetched again
@@ -183,27 +184,40 @@ class WebLoader:
             if url not in listed:
                 listed.add(url)
                 yield url
+        asked: set[str] = set()
         for sitemap in self._settings.sitemaps:
-            async for url in self._sitemap(sitemap):
-                if url in listed or not self._wanted(url):
-                    continue
-                listed.add(url)
-                if urlsplit(url).hostname != urlsplit(sitemap).hostname:
-                    yield Skipped(where=url, reason="is on another host than its sitemap")
-                elif url != storable_key(url):
-                    yield Skipped(where=storable_key(url), reason="has too long an address")
-                elif len(listed) > self._settings.max_pages:
-                    limit = self._settings.max_pages
-                    yield Skipped(where=sitemap, reason=f"lists more than {limit:,} pages")
-                    return
-                else:
-                    yield url
+            async for item in self._sitemap(sitemap, asked):
+                if isinstance(item, Skipped):
+                    yield item
+                elif item not in listed and self._wanted(item):
+                    listed.add(item)
+                    if len(listed) > self._settings.max_pages:
+                        limit = self._settings.max_pages
+                        yield Skipped(where=sitemap, reason=f"lists more than {limit:,} pages")
+                        return
+                    yield _listed(item, sitemap)
 
     def _wanted(self, url: str) -> bool:
         path = unquote(urlsplit(url).path).lstrip("/")
         return (not path or self._included(path)) and not self._excluded(path)
 
-    async def _sitemap(self, url: str, nested: bool = False) -> AsyncIterator[str]:
+    async def _sitemap(
+        self, url: str, asked: set[str], above: int = 0
+    ) -> AsyncIterator[str | Skipped]:
+        """List a sitemap's pages, and those of the sitemaps that it lists, each asked for once.
+
+        Args:
+            asked: sitemaps that were asked for; this one is added.
+            above: how many list each other above it.
+        """
+        if url in asked:
+            return
+        asked.add(url)
+        if len(asked) > self._settings.max_pages or above > _NESTED:
+            raise SourceError(
+                f"The sitemap {url} is one of too many that list each other, so nothing was "
+                "deleted from the index; name those with the pages in `sitemaps` in bot.toml."
+            )
         try:
             response = await self._fetcher.get(url, _SITEMAP_BYTES)
         except (Disallowed, DocumentError) as error:
@@ -217,9 +231,20 @@ class WebLoader:
         for address in addresses:
             if not index:
                 yield address
-            elif not nested and urlsplit(address).hostname == urlsplit(url).hostname:
-                async for inner in self._sitemap(address, nested=True):
+            elif urlsplit(address).hostname != urlsplit(url).hostname:
+                yield Skipped(where=address, reason="is a sitemap on another host than its index")
+            else:
+                async for inner in self._sitemap(address, asked, above + 1):
                     yield inner
+
+
+def _listed(url: str, sitemap: str) -> str | Skipped:
+    """Tell whether a page may stand in a sitemap."""
+    if urlsplit(url).hostname != urlsplit(sitemap).hostname:
+        return Skipped(where=url, reason="is on another host than its sitemap")
+    if url != storable_key(url):
+        return Skipped(where=storable_key(url), reason="has too long an address")
+    return url
 
 
 class _Reading:

@@ -1,6 +1,7 @@
 """Documents for the tests of their readers: PDFs are written here, and read as the bot does."""
 
 import io
+import zipfile
 
 from bot.indexing import builtin
 from bot.indexing.formats import extract
@@ -70,3 +71,39 @@ def cuts(document, max_tokens=40):
         (piece.headings, document.text[piece.start : piece.end])
         for piece in splitter.bot_split(document, spans)
     ]
+
+
+def docx(body):
+    """Write a Word document with headings, as the standard asks for and no more."""
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    styles = "".join(
+        f'<w:style w:type="paragraph" w:styleId="{name.replace(" ", "")}"><w:name w:val="{name}"/>'
+        "</w:style>"
+        for name in ("Title", "heading 1")
+    )
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("[Content_Types].xml", f'<Types xmlns="{package}/content-types"/>')
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+            f'Type="{office}/officeDocument" Target="word/document.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "word/_rels/document.xml.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r2" '
+            f'Type="{office}/styles" Target="styles.xml"/></Relationships>',
+        )
+        archive.writestr("word/styles.xml", f'<w:styles xmlns:w="{word}">{styles}</w:styles>')
+        archive.writestr(
+            "word/document.xml",
+            f'<w:document xmlns:w="{word}"><w:body>{body}</w:body></w:document>',
+        )
+    return written.getvalue()
+
+
+def paragraph(text, style=""):
+    properties = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+    return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r></w:p>"

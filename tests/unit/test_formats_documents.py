@@ -3,51 +3,14 @@
 import io
 import json
 import zipfile
-from email.message import EmailMessage
 
 import pytest
 import xlsxwriter
-from papers import cuts, read
+from papers import cuts, docx, paragraph, read
 from pptx import Presentation
 from pptx.util import Inches
 
 from bot.errors import DocumentError
-
-
-def docx(body):
-    """Write a Word document with headings, as the standard asks for and no more."""
-    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    package = "http://schemas.openxmlformats.org/package/2006"
-    styles = "".join(
-        f'<w:style w:type="paragraph" w:styleId="{name.replace(" ", "")}"><w:name w:val="{name}"/>'
-        "</w:style>"
-        for name in ("Title", "heading 1")
-    )
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as archive:
-        archive.writestr("[Content_Types].xml", f'<Types xmlns="{package}/content-types"/>')
-        archive.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
-            f'Type="{office}/officeDocument" Target="word/document.xml"/></Relationships>',
-        )
-        archive.writestr(
-            "word/_rels/document.xml.rels",
-            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r2" '
-            f'Type="{office}/styles" Target="styles.xml"/></Relationships>',
-        )
-        archive.writestr("word/styles.xml", f'<w:styles xmlns:w="{word}">{styles}</w:styles>')
-        archive.writestr(
-            "word/document.xml",
-            f'<w:document xmlns:w="{word}"><w:body>{body}</w:body></w:document>',
-        )
-    return written.getvalue()
-
-
-def paragraph(text, style=""):
-    properties = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
-    return f"<w:p>{properties}<w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
 def test_a_word_document_has_title_headings_and_tables():
@@ -85,6 +48,29 @@ def test_a_presentation_has_slides_tables_and_notes():
         "| Bern | 3\\|4 |\n\nSay it slowly.\n\n\f\n\n# Questions"
     )
     assert [headings for headings, _ in cuts(document, 16)][-1] == ("Questions", "slide 2")
+
+
+def test_a_presentations_merged_cells_count_for_all_and_hidden_slides_keep_their_number():
+    shown = Presentation()
+    slides = [shown.slides.add_slide(shown.slide_layouts[6]) for _ in range(2)]
+    table = slides[1].shapes.add_table(4, 3, *[Inches(1)] * 4).table
+    for row, texts in enumerate((["City", "Rent", ""], ["", "now", "then"],
+                                 ["Bern", "9", "8"], ["", "7", "6"])):  # fmt: skip
+        for column, text in enumerate(texts):
+            table.cell(row, column).text = text
+    for row, column, to_row, to_column in ((0, 0, 1, 0), (0, 1, 0, 2), (2, 0, 3, 0)):
+        table.cell(row, column).merge(table.cell(to_row, to_column))
+    slides[0].shapes.add_textbox(*[Inches(1)] * 4).text_frame.text = "not shown"
+    slides[0].element.set("show", "0")
+    written = io.BytesIO()
+    shown.save(written)
+    document = read("a.pptx", written.getvalue())
+    rows = "| Bern | 9 | 8 |\n| Bern | 7 | 6 |"
+    assert (
+        document.text.strip()
+        == (f"\f\n\n| City | Rent now | Rent then |\n| --- | --- | --- |\n{rows}").strip()
+    )
+    assert [headings for headings, _ in cuts(document, 100)] == [("slide 2",)]
 
 
 def test_a_workbook_has_its_visible_sheets_and_pieces_know_their_columns():
@@ -182,52 +168,24 @@ def test_a_notebook_keeps_text_and_code():
         read("a.ipynb", "[]")
 
 
-def mail(subject, html=""):
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = (
-        "ann@example.com",
-        "bo@example.com",
-        subject,
+def test_what_is_damaged_in_a_notebook_spoils_nothing_else():
+    cells = [
+        {"cell_type": "markdown", "source": None},
+        {"source": "untyped"},
+        "no cell",
+        {
+            "cell_type": "code",
+            "source": ['text = """\n', "```\n", '"""'],
+            "outputs": ["x" * 100_000],
+        },
+        {"cell_type": "markdown", "source": "```\nleft open"},
+        {"cell_type": "heading", "level": "two", "source": "After"},
+    ]
+    document = read("a.ipynb", json.dumps({"metadata": None, "cells": cells}))
+    assert document.text == (
+        'untyped\n\n````python\ntext = """\n```\n"""\n````\n\n```\nleft open\n```\n\n# After\n'
     )
-    message["Date"] = "Mon, 05 Jan 2026 10:00:00 +0000"
-    if html:
-        message.set_content(html, subtype="html")
-    else:
-        message.set_content("The code is 42.\n# no heading\n")
-        message.add_attachment(b"x", maintype="image", subtype="png", filename="door.png")
-    return message
-
-
-def test_a_message_has_subject_sender_date_and_body():
-    document = read("a.eml", mail("Door code").as_bytes())
-    assert document.title == "Door code"
-    assert document.metadata == {"from": "ann@example.com", "date": "2026-01-05"}
-    assert "From: ann@example.com\nTo: bo@example.com\n" in document.text
-    assert "Attachments: door.png\n\nThe code is 42.\n\\# no heading\n" in document.text
-    assert "**42**" in read("a.eml", mail("x", "<p>It is <b>42</b>.</p>").as_bytes()).text
-    with pytest.raises(DocumentError, match="no e-mail"):
-        read("a.eml", "\n")
-
-
-def test_of_many_attachments_some_are_named_and_a_title_has_an_end():
-    message = mail("Door " * 1000)
-    for number in range(300):
-        message.add_attachment(b"x", maintype="image", subtype="png", filename=f"{number}.png")
-    document = read("a.eml", message.as_bytes())
-    assert "door.png, 0.png, 1.png" in document.text
-    assert "18.png and 281 more\n" in document.text
-    assert len(document.title) == 300
-
-
-def test_a_mailbox_has_a_section_for_each_message():
-    box = b"".join(
-        b"From ann Mon Jan  5 10:00:00 2026\n" + mail(subject).as_bytes() + b"\n"
-        for subject in ("One", "Two")
-    )
-    text = read("a.mbox", box).text
-    assert [line for line in text.splitlines() if line.startswith("##")] == ["## One", "## Two"]
-    with pytest.raises(DocumentError, match="no mailbox"):
-        read("a.mbox", "hello")
+    assert document.title == "After"
 
 
 RST = """Guide
@@ -272,6 +230,17 @@ def test_restructured_text_keeps_what_sphinx_adds_and_reads_no_other_file():
         "# Guide\n\nSee the part and `a.run`.\n\n```python\nimport os\n```\n\n**run(x)**\n\n"
         "Runs it.\n\n## Part\n\n| City | Seats |\n| --- | --- |\n| Bern | 3 |\n"
     )
+
+
+def test_notes_warnings_and_footnotes_of_restructured_text_are_kept(tmp_path):
+    (tmp_path / "secret.csv").write_text("xyzzy,plugh")
+    written = (
+        "Guide\n=====\n\nGo [1]_.\n\n.. warning:: It is hot.\n\n.. topic:: Aside\n\n   A topic.\n\n"
+        f".. csv-table:: Read\n   :file: {tmp_path}/secret.csv\n\n.. [1] A footnote.\n"
+    )
+    text = read("a.rst", written).text
+    assert all(said in text for said in ("It is hot.", "Aside", "A topic.", "A footnote."))
+    assert "xyzzy" not in text
 
 
 def test_source_code_is_cut_before_definitions_and_pieces_know_where_they_stand():

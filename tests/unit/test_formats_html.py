@@ -1,8 +1,7 @@
 """What becomes of web pages as people write them: open tags, tables for data and for layout."""
 
 import pytest
-from papers import read
-from test_formats_documents import docx, paragraph
+from papers import docx, paragraph, read
 
 
 def page(html):
@@ -35,6 +34,17 @@ def test_what_is_no_text_of_the_page_is_left_out():
         "<p>two"
     ) == "One \n\ntwo\n".replace(" \n", "\n")
     assert page('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html><p>One') == "One\n"
+
+
+def test_a_note_aside_is_kept_and_navigation_aside_is_not():
+    assert (
+        page(
+            "<p>One</p><aside class='admonition note'><p>Mind the gap.</p></aside>"
+            "<aside role=doc-footnote>A footnote.</aside><aside class=sidebar>Menu</aside>"
+            "<aside>Ad</aside>"
+        )
+        == "One\n\nMind the gap.\n\nA footnote.\n"
+    )
 
 
 def test_a_hash_in_a_paragraph_begins_no_heading_and_a_heading_in_a_link_is_one():

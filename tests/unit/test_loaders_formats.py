@@ -59,9 +59,22 @@ def test_front_matter_becomes_title_and_metadata():
     assert document.text == "# Heading\n"
 
 
+def test_front_matter_may_be_toml_and_a_list_hold_commas():
+    document = read(
+        "a.md",
+        "+++\ntitle = 'Toml'\ntags = ['a', 'b, c']\ndraft = true\ndate = 2026-01-05\n[more]\n"
+        "x = 1\n+++\n\nText.\n",
+    )
+    assert (document.title, document.text) == ("Toml", "Text.\n")
+    assert document.metadata == {"tags": ["a", "b, c"], "draft": "true", "date": "2026-01-05"}
+    listed = read("a.md", "---\ntags: [a, 'b, c', \"d\", it's]\n---\nText.\n")
+    assert listed.metadata == {"tags": ["a", "b, c", "d", "it's"]}
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "+++\nThree plus signs, then text.\n+++\n",
         "---\nJust a rule, then text.\n---\n",
         "---\ntitle: never closed\n",
         "---\n\n---\n",

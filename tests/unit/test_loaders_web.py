@@ -190,6 +190,45 @@ async def test_a_sitemap_and_an_index_of_sitemaps_list_pages(site, load):
     assert set(found) == {f"{site.url}/docs/a", f"{site.url}/docs/b"}
 
 
+def sitemap_index(site, *paths):
+    listed = "".join(
+        f"<sitemap><loc>{path if '://' in path else site.url + path}</loc></sitemap>"
+        for path in paths
+    )
+    return 200, {}, f"<sitemapindex>{listed}</sitemapindex>"
+
+
+async def test_sitemaps_that_list_each_other_are_asked_for_once_each(site, load):
+    site.page("/a", "A")
+    site.sitemap("/a")
+    site.answers["/one.xml"] = sitemap_index(site, "/one.xml", "/two.xml", "/two.xml")
+    site.answers["/two.xml"] = sitemap_index(
+        site, "/one.xml", "/sitemap.xml", "/sitemap.xml", "https://elsewhere.example/s.xml"
+    )
+    found, skipped = await load(sitemaps=[f"{site.url}/one.xml", f"{site.url}/two.xml"])
+    assert list(found) == [f"{site.url}/a"]
+    assert "another host" in skipped["https://elsewhere.example/s.xml"].reason
+    assert site.paths == ["/one.xml", "/two.xml", "/sitemap.xml", "/a"]
+
+
+async def test_sitemaps_without_an_end_delete_nothing(site, load):
+    for number in range(10):
+        site.answers[f"/{number}.xml"] = sitemap_index(site, f"/{number + 1}.xml")
+    with pytest.raises(SourceError, match="too many that list each other"):
+        await load(sitemaps=[f"{site.url}/0.xml"])
+    site.answers["/wide.xml"] = sitemap_index(site, *(f"/w{n}.xml" for n in range(9)))
+    for number in range(9):
+        site.answers[f"/w{number}.xml"] = sitemap_index(site)
+    with pytest.raises(SourceError, match="too many"):
+        await load(sitemaps=[f"{site.url}/wide.xml"], max_pages=5)
+
+
+async def test_a_sitemap_that_unpacks_to_gigabytes_deletes_nothing(site, load):
+    site.answers["/sitemap.xml"] = (200, {}, gzip.compress(b"<a>" + b" " * (60 << 20), 1))
+    with pytest.raises(SourceError, match="no XML; nothing was deleted"):
+        await load(sitemaps=[f"{site.url}/sitemap.xml"])
+
+
 async def test_robots_txt_is_obeyed(site, load):
     rules = "User-agent: *\nDisallow: /\n\nUser-agent: domainbot\nDisallow: /private\n"
     site.answers["/robots.txt"] = (200, {}, rules)

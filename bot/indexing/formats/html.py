@@ -13,10 +13,15 @@ from bot.indexing.formats.html_tables import unfold_layout, written
 from bot.text import cleaned
 
 _WITHOUT_CONTENT = (
-    "title script style noscript template nav footer aside svg math iframe object canvas form "
+    "title script style noscript template nav footer svg math iframe object canvas form "
     "button dialog select textarea video audio a.headerlink [hidden] [aria-hidden=true] "
     "[role=navigation] [role=search]"
 ).split()
+# Notes, warnings and footnotes stand aside as well, and are content.
+_ASIDE = (
+    "aside:not([role^=doc-], [role=note], .topic, .tip, .hint, .warning, .caution, .important,"
+    " .danger, .info, .callout, .starlight-aside, [class*=admonition], [class*=note])"
+)
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _DECLARATION = re.compile(r"\s*<\?xml[^>]{0,500}>")  # of its charset: it is text by now
 _HASH = re.compile(r"^([ \t]{0,3})(?=#{1,6}\s)", re.MULTILINE)
@@ -47,7 +52,7 @@ def from_html(page: str) -> tuple[str, str]:
     try:
         soup = BeautifulSoup(_closed(_DECLARATION.sub("", cleaned(page), count=1)), "lxml")
         title = " ".join(soup.title.get_text().split()) if soup.title else ""
-        for element in soup.select(",".join(_WITHOUT_CONTENT)):
+        for element in soup.select(",".join([*_WITHOUT_CONTENT, _ASIDE])):
             element.extract()
         for element in soup.find_all(style=_INVISIBLE):
             element.extract()

@@ -22,12 +22,12 @@ def merged_table(merged: Merged, said: Mapping[int, str], named: int = 0) -> str
     """Write a Markdown table, below its title if one is merged over all columns.
 
     Args:
-        named: how many rows are known to name the columns.
+        named: how many rows are known to name the columns; 0 when that must be guessed.
     """
     title = title_rows(merged)
     above = [plain(said.get(row[0], "")) for row in merged[:title]]
     rest = merged[title:]
-    depth = max(named - title, name_rows(rest))
+    depth = named - title if named > title else name_rows(rest)
     names = joined_names([[said.get(cell, "") for cell in row] for row in rest[:depth]])
     below = table([names, *(texts(row, said) for row in rest[depth:])])
     return "\n\n".join(filter(None, [*above, below]))

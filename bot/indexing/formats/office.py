@@ -9,7 +9,7 @@ from typing import Any
 from bot.errors import DocumentError
 from bot.indexing.formats.extracted import PAGE, Extracted, plain
 from bot.indexing.formats.html import from_html
-from bot.indexing.formats.tables import table
+from bot.indexing.formats.merging import merged_table
 
 _STYLES = """
 p[style-name='Title'] => h1:fresh
@@ -51,7 +51,8 @@ def read_pptx(data: bytes, charset: str) -> Extracted:
 
     try:
         shown = Presentation(io.BytesIO(data))
-        slides = [_slide(slide) for slide in shown.slides]
+        # One that is hidden keeps its number.
+        slides = ["" if _is_hidden(slide) else _slide(slide) for slide in shown.slides]
     except MemoryError:
         raise
     except Exception as error:  # zipfile, XML and python-pptx each have their own
@@ -71,10 +72,29 @@ def _slide(slide: Any) -> str:
         if shape.has_text_frame:
             parts.append(_paragraphs(shape.text_frame))
         elif getattr(shape, "has_table", False):
-            parts.append(table([cell.text for cell in row.cells] for row in shape.table.rows))
+            parts.append(_table(shape.table))
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
         parts.append(_paragraphs(slide.notes_slide.notes_text_frame))
     return "\n\n".join(part.strip() for part in parts if part.strip())
+
+
+def _is_hidden(slide: Any) -> bool:
+    return slide.element.get("show") in ("0", "false")
+
+
+def _table(shown: Any) -> str:
+    rows = [list(row.cells) for row in shown.rows]
+    merged = [[row * len(cells) + column for column in range(len(cells))]
+              for row, cells in enumerate(rows)]  # fmt: skip
+    said = {}
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            said[row * len(cells) + column] = cell.text
+            if cell.is_merge_origin:
+                for covered in merged[row : row + cell.span_height]:
+                    last = min(column + cell.span_width, len(covered))
+                    covered[column:last] = [merged[row][column]] * (last - column)
+    return merged_table(merged, said)
 
 
 def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:

@@ -57,7 +57,9 @@ def read_rst(data: bytes, charset: str) -> Extracted:
     finally:
         directives.directive = _directive
         roles.role = _role
-    return Extracted(from_html(parts["html_body"])[1], "markdown")
+    # What a web page sets aside is navigation; here it is notes, warnings and footnotes.
+    page = parts["html_body"].replace("<aside", "<div").replace("</aside>", "</div>")
+    return Extracted(from_html(page)[1], "markdown")
 
 
 class _AnyOptions(dict[str, Any]):
