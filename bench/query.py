@@ -172,15 +172,15 @@ def ours(asked: Retriever, version: IndexVersion, questions: Sequence[str]) -> A
 
 
 async def in_turns(ways: dict[str, Ask], questions: int = 300) -> dict[str, Sequence[float]]:
-    """Ask fifty questions in every way, then the next, so that noise hits all alike.
+    """Ask 25 questions in every way, then the next, so that noise hits all alike.
 
     The order is drawn each time: what stands behind another way finds its pages in the caches.
     """
     times: dict[str, list[float]] = {name: [] for name in ways}
     chance = random.Random(0)
-    for first in range(0, questions, 50):
+    for first in range(0, questions, 25):
         for name, ask in chance.sample(list(ways.items()), len(ways)):
-            for number in range(first - 10, first + 50):  # the first ten warm up
+            for number in range(first - 10, first + 25):  # the first ten warm up
                 started = time.perf_counter()
                 await ask(number % questions)
                 if number >= first:
