@@ -282,6 +282,7 @@ class Sync:
                     self.progress.problems.append((pending[position][0].key, one))
                 else:
                     cuts[position][version] = one
+        memory.clear()  # of a long document as much as its text
         await self._ledger.write(
             [
                 Entry(document, self._readers(document), digest, known, cut, why)

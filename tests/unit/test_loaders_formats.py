@@ -1,13 +1,14 @@
 """What becomes of a file's bytes: decoding, Markdown, HTML, text."""
 
 import codecs
+from mmap import mmap
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import DocumentError
-from bot.indexing.formats import extract
+from bot.indexing.formats import LARGEST, extract
 
 
 def read(name, data):
@@ -166,3 +167,8 @@ def test_broken_pages_never_crash(page):
         assert isinstance(html(page), str)
     except DocumentError as error:
         assert "HTML" in str(error)  # noqa: PT017 - both ends are right
+
+
+def test_what_is_longer_than_the_database_takes_is_refused():
+    with mmap(-1, LARGEST + 1) as data, pytest.raises(DocumentError, match="split it"):
+        extract("a.txt", data, "file:///a.txt")

@@ -16,6 +16,7 @@ from bot.indexing.markdown import first_heading, front_matter
 
 EXTRACTION = 5  # raise it when a file would now be read differently: all are read again
 
+LARGEST = 1 << 29  # bytes; PostgreSQL takes no statement of a gigabyte
 _TITLE = 300  # characters; the title is embedded with every piece, and shown with every citation
 
 _READERS = {
@@ -44,8 +45,12 @@ def extract(key: str, data: bytes, uri: str, charset: str = "") -> Document:
         charset: what whoever sent the bytes says about them; empty to look into them.
 
     Raises:
-        DocumentError: it is no text, or cannot be converted.
+        DocumentError: it is no text, too long a one, or cannot be converted.
     """
+    if len(data) > LARGEST:
+        raise DocumentError(
+            f"It has more than {LARGEST:,} bytes, more than a document may have; split it."
+        )
     path = PurePosixPath(key)
     suffix = path.suffix.lower()
     if reader := _READERS.get(suffix):
