@@ -42,7 +42,8 @@ WEIGHTS: Sequence[tuple[ModuleType, str]] = (
                                    "_EARLIER_WIDE", "_AFTER_WIDE", "_KIND", "_KIND_WIDE", "_RANK",
                                    "_CARRIED", "_NAMES", "_WORD_WIDE", "_WEAK", "_ALONE")),
     *((selection, name) for name in ("_NEAR", "_SHARP", "_SHARP_WIDE", "_LIKELY", "_WORTH",
-                                     "_WORTH_WIDE", "_PRICE_WIDE")),
+                                     "_WORTH_OPEN", "_WORTH_WIDE", "_WORTH_WIDE_OPEN",
+                                     "_PRICE_WIDE")),
     *((trimming, name) for name in ("LONG", "LONG_WIDE", "SHORT", "LEAST", "SHARE_WIDE", "WIDE")),
 )  # fmt: skip
 

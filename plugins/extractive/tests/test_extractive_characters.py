@@ -4,7 +4,7 @@ import pytest
 from bot_extractive.kinds import wanted
 from bot_extractive.ranking import rank
 from bot_extractive.selection import confidence, select
-from bot_extractive.terms import characters
+from bot_extractive.terms import characters, everyday
 
 from bot import Passage
 
@@ -22,6 +22,24 @@ def test_a_character_is_named_with_its_neighbours() -> None:
         "京都 ": frozenset({"京都"}),
     }
     assert characters("谁丢了 the ball？") == {" 丢 ": frozenset()}
+
+
+def test_characters_of_everyday_words_are_known_in_both_scripts() -> None:
+    assert everyday("主要問題") == {" 主要", "主要問", "要問題", "問題 ", *"主要問題"}
+    # The second character stands in another word, too.
+    assert everyday("问题，题材") == {" 问题", "问题 ", "问"}
+    assert everyday("叶绿体") == everyday("the ball") == frozenset()
+
+
+def test_everyday_words_make_no_answer_sure_and_choose_as_others_do() -> None:
+    named, common = passage("叶绿体很小。"), passage("主要问题很小。")
+    question = "叶绿体主要问题？"
+
+    of_named, of_common = (rank(question, (), [one]) for one in (named, common))
+
+    assert of_common.best[0].coverage > of_named.best[0].coverage
+    assert of_named.told(of_named.best[0].terms) > 2 * of_common.told(of_common.best[0].terms)
+    assert sum(of_named.telling.values()) == pytest.approx(1)
 
 
 def test_words_in_another_order_are_all_found() -> None:
@@ -46,7 +64,9 @@ def test_what_a_long_question_finds_is_more_than_chance() -> None:
 
     def meant(question: str) -> float:
         ranking = rank(question, (), [found])
-        words = (ranking.best[0].coverage + 2 * ranking.weight(ranking.around(ranking.best[0]))) / 3
+        words = (
+            ranking.told(ranking.best[0].terms) + 2 * ranking.told(ranking.around(ranking.best[0]))
+        ) / 3
         return confidence(question, ranking, [found]) - words / 2
 
     assert meant(long) > meant(short) + 0.05

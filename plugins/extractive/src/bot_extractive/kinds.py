@@ -98,6 +98,27 @@ PROCEDURE = re.compile(
     re.I,
 )
 
+# More than a sentence answers these: ways, reasons, differences, several things, two questions.
+_OPEN = re.compile(
+    r"\bhow (?!many|much|long|far|old|often|large|big|tall|high|fast)|\bwhy\b"
+    r"|\bwhat (?:are|were|happens?|happened|should|can)\b|\b(?:two|three|four|several) \w"
+    r"|\b(?:explain|describe|compared?|differences?|key|advantages|benefits|ways|steps|tips)\b"
+    r"|\band (?:what|how|which|why|when|where)\b|\?.*\?"
+    r"|如何|怎[么麼样樣]|[为為](?:什[么麼]|何)|哪[些几幾]|原因|[区區][别別]|[两兩二三四几幾][个個]|方法|步[骤驟]",
+    re.I,
+)
+_SUBJECT = re.compile(
+    r"^\W*what (?:is|are|was|were|does)(?: an?| the)?"
+    r" (?P<english>\S*\w(?: \S*\w){0,3}?)(?: mean)?\W*$"
+    r"|^(?P<before>.{2,12}?)[是为為]什[么麼]\W*$|什[么麼]是(?P<after>.{2,12}?)\W*$",
+    re.I,
+)
+
+
+def is_open(question: str) -> bool:
+    """Tell whether more than one thing, or more than a sentence, answers a question."""
+    return _OPEN.search(question) is not None
+
 
 def wanted(question: str) -> Wanted | None:
     """Return what kind of thing a question asks for; None when its words do not tell."""
@@ -106,7 +127,7 @@ def wanted(question: str) -> Wanted | None:
         kinds = [*_WIDE_KINDS, *kinds]
     found = next((kind for kind in kinds if kind[0].search(question)), None)
     if found is None:
-        return None
+        return _definition(question)
     _, shape, brief = found
     given = question.lower()
 
@@ -114,3 +135,16 @@ def wanted(question: str) -> Wanted | None:
         return any(m[0].lower() not in given or len(m[0]) == 1 for m in shape.finditer(text))
 
     return Wanted(has, brief)
+
+
+def _definition(question: str) -> Wanted | None:
+    """What something is, a sentence tells that says so: "X is", "X (Y) means", "X是"."""
+    asked = _SUBJECT.match(question)
+    if asked is None:
+        return None
+    if subject := asked["english"]:
+        says = r"\b[\W_]*(?:\([^()]{0,40}\),? ?)?(?:is|are|was|were|means?|refers?|stands?|an?)\b"
+    else:
+        subject, says = asked["before"] or asked["after"], r"(?:[（(].*[)）])?.{0,2}[是为為:：]"
+    shape = re.compile(re.escape(subject) + says, re.I)
+    return Wanted(lambda text: shape.search(text) is not None, brief=False)

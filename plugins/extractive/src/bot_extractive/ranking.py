@@ -13,7 +13,7 @@ from itertools import pairwise
 from bot import Passage
 from bot.text import CJK
 from bot_extractive.kinds import PROCEDURE, Wanted, wanted
-from bot_extractive.terms import Terms, characters
+from bot_extractive.terms import Terms, characters, everyday
 from bot_extractive.units import Unit, units
 
 # Fitted on half of the questions of XQuAD (English); docs/decisions/extractive-answers.md.
@@ -31,6 +31,7 @@ _ALONE = 0.3  # of a CJK character's weight, where none of its neighbours stands
 _NAMES = 1.5  # a name or number in the question
 _WORD_WIDE = 2.5  # a word or number among Chinese, Japanese and Korean characters, which count each
 _WEAK = 0.3  # a word that questions are made of
+_EVERYDAY = 0.3  # a character of an everyday word, for telling whether anything answers
 
 _NOTHING: frozenset[str] = frozenset()
 _NAMED = re.compile(r"(?<!^)\b(?:[A-Z][\w-]*|\d[\d,.]*)")
@@ -67,6 +68,7 @@ class Ranking:
         candidates: in reading order.
         best: those that may be quoted and hold something of the question, the best first.
         weights: what the question's terms count; they sum to 1.
+        telling: what they count for whether anything answers; everyday words are in any text.
         own: the terms of the question itself; the others are carried over from earlier ones.
         terms: splits text into terms.
         wanted: the kind of thing that is asked for, where that is known.
@@ -75,6 +77,7 @@ class Ranking:
     candidates: Sequence[Candidate]
     best: Sequence[Candidate]
     weights: dict[str, float]
+    telling: dict[str, float]
     own: frozenset[str]
     terms: Terms
     wanted: Wanted | None
@@ -84,9 +87,9 @@ class Ranking:
         of_passage = (c.terms for c in self.candidates if c.passage == candidate.passage)
         return candidate.above.union(*of_passage)
 
-    def weight(self, terms: Iterable[str]) -> float:
-        """Add up what terms count in the question."""
-        return sum(self.weights[term] for term in terms if term in self.weights)
+    def told(self, terms: Iterable[str]) -> float:
+        """Add up what terms count of the question for whether anything answers."""
+        return sum(self.telling[term] for term in terms if term in self.telling)
 
 
 def rank(
@@ -115,7 +118,9 @@ def rank(
         ),
         key=lambda candidate: -candidate.score,
     )
-    return Ranking(candidates, best, weights, understood(question), terms, wanted(question))
+    telling = _telling(weights, queries)
+    own = understood(question)
+    return Ranking(candidates, best, weights, telling, own, terms, wanted(question))
 
 
 def _candidates(
@@ -211,6 +216,14 @@ def _weights(
             weights.setdefault(term, value)
     total = sum(weights.values()) or 1.0
     return {term: value / total for term, value in weights.items()}
+
+
+def _telling(weights: dict[str, float], queries: Sequence[str]) -> dict[str, float]:
+    """Let everyday words of Chinese count less: rare in a few passages, they stand in any text."""
+    common = everyday(" ".join(queries))
+    told = {term: value * (_EVERYDAY if term in common else 1) for term, value in weights.items()}
+    total = sum(told.values()) or 1.0
+    return {term: value / total for term, value in told.items()}
 
 
 def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, float]) -> None:
@@ -315,6 +328,7 @@ def _may_be_quoted(
     # What it announces, or the row below, is not here.
     if (unit.leads_in and follows is None) or unit.heads(follows):
         return False
-    # A title or a question that only repeats what was asked answers nothing.
-    repeats = unit.kind == "line" or unit.text.endswith(("?", "？"))
-    return not (repeats and candidate.terms <= weights.keys())
+    # A question answers nothing, nor does a title that only repeats what was asked.
+    if unit.text.rstrip('*_"”’」』）) ').endswith(("?", "？")):
+        return False
+    return unit.kind != "line" or not candidate.terms <= weights.keys()

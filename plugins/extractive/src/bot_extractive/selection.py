@@ -11,7 +11,7 @@ from itertools import takewhile
 from bot import Passage
 from bot.phrases import language
 from bot.text import CJK
-from bot_extractive.kinds import PROCEDURE
+from bot_extractive.kinds import PROCEDURE, is_open
 from bot_extractive.ranking import Candidate, Ranking, rank
 from bot_extractive.terms import NAME, characters
 from bot_extractive.trimming import length, trimmed
@@ -23,8 +23,9 @@ COMPARED = 12  # best units whose vectors are compared with the question's
 _NEAR = 0.4  # what the cosine with the question counts beside the words
 _SHARP, _SHARP_WIDE = 7.0, 10.0  # what a score is multiplied with for the chance to answer
 _LIKELY = 0.4  # of the best one's chance, which a further quote needs
-_WORTH, _WORTH_WIDE = 0.012, 0.0135  # the chance that a further quote must bring for each word
-_PRICE_WIDE = 0.01  # the chance for which the first quote may have a word more
+_WORTH, _WORTH_OPEN = 0.0125, 0.0085  # the chance that a further quote must bring for each word
+_WORTH_WIDE, _WORTH_WIDE_OPEN = 0.015, 0.012  # the same of Chinese, Japanese and Korean
+_PRICE_WIDE = 0.011  # the chance for which the first quote may have a word more
 _ALIKE = 0.8  # of a unit's terms, which another quote has already
 _BESIDE = 3  # units after a sentence among which its command is looked for
 _LIST = 12  # items, rows or steps that are quoted whole
@@ -96,7 +97,7 @@ def choose(
     words = [length(unit.text) for unit in units]
     first = _cheapest(units, chances, words) if wide else 0
     chosen = _with_what_belongs(ranked[first], ranking.candidates, question)
-    worth = _WORTH_WIDE if wide else _WORTH
+    worth = _worth(question, wide)
     for candidate, chance, count in zip(ranked, chances, words, strict=False):
         if len(chosen) >= max_sentences or chance < _LIKELY * chances[first]:
             break
@@ -125,11 +126,11 @@ def confidence(
         return 0.0
     best = _ordered(ranking, cosines, _NEAR * trust(question, passages))[0]
     around = ranking.around(best)
-    words = (best.coverage + 2 * ranking.weight(around)) / 3
-    own = ranking.weight(ranking.own)
+    words = (ranking.told(best.terms) + 2 * ranking.told(around)) / 3
+    own = ranking.told(ranking.own)
     if own < 0.999 and any(term not in ranking.terms.weak for term in ranking.own):
         # What is carried over from earlier questions cannot answer for the question's own words.
-        asked = ranking.weight(ranking.own & best.terms) + 2 * ranking.weight(ranking.own & around)
+        asked = ranking.told(ranking.own & best.terms) + 2 * ranking.told(ranking.own & around)
         words = min(words, asked / 3 / own)
     sure = (words + _meant(question, words, passages, cosines)) / 2
     return sure - _UNHEARD if _unheard(question, ranking) else sure
@@ -195,6 +196,13 @@ def _cheapest(units: Sequence[Unit], chances: Sequence[float], words: Sequence[f
         return 0
     prose = [place for place, unit in enumerate(units) if unit.kind == "prose"]
     return max(prose, key=lambda place: chances[place] - _PRICE_WIDE * words[place])
+
+
+def _worth(question: str, wide: bool) -> float:
+    """The chance that a further quote must bring for each word; less where more answers."""
+    if is_open(question):
+        return _WORTH_WIDE_OPEN if wide else _WORTH_OPEN
+    return _WORTH_WIDE if wide else _WORTH
 
 
 def _trimmed(candidate: Candidate, ranking: Ranking) -> Unit:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import Stemmer
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _WIDE = re.compile(rf"[{_CJK}]")
+_RUN = re.compile(rf"[{_CJK}]+")
+_LONGEST = 4  # characters of an everyday word
 
 # Words that say nothing about a subject.
 _STOP = frozenset(
@@ -60,14 +64,41 @@ def characters(text: str) -> dict[str, frozenset[str]]:
     A character is named by itself between its neighbours, or spaces: "東京都" has " 東京", "東京都"
     and "京都 ".
     """
-    found: dict[str, frozenset[str]] = {}
-    for token in _TOKEN.findall(text.lower()):
-        for part in _CJK_FILLER.split(token) if _WIDE.match(token) else ():
-            padded = f" {part} "
-            for at in range(len(part)):
-                name = padded[at : at + 3]
-                found[name] = frozenset(pair for pair in (name[:2], name[1:]) if " " not in pair)
-    return found
+    return {
+        name: frozenset(pair for pair in (name[:2], name[1:]) if " " not in pair)
+        for _, name in _named(text)
+    }
+
+
+def everyday(text: str) -> frozenset[str]:
+    """Return those that stand in everyday words only, and the bare characters that do."""
+    lowered = text.lower()
+    within: set[int] = set()
+    at = 0
+    while at < len(lowered):
+        sizes = range(_LONGEST, 0, -1)
+        size = next((size for size in sizes if lowered[at : at + size] in _everyday()), 0)
+        within.update(range(at, at + size))
+        at += size or 1
+    found, others = set[str](), set[str]()
+    for at, name in _named(text):
+        (found if at in within else others).update((name, name[1]))
+    return frozenset(found - others)
+
+
+def _named(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the place of each character, and its name."""
+    spaced = _CJK_FILLER.sub(lambda filler: " " * len(filler[0]), text.lower())
+    for run in _RUN.finditer(spaced):
+        padded = f" {run[0]} "
+        for at in range(len(run[0])):
+            yield run.start() + at, padded[at : at + 3]
+
+
+@cache
+def _everyday() -> frozenset[str]:
+    lines = (Path(__file__).parent / "everyday.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
 def _bigrams(run: str) -> Iterable[str]:

@@ -20,6 +20,8 @@ _LINK = re.compile(r"!?\[[^\]\n]{0,200}\]\([^)\s]{0,500}\)|https?://\S+")
 _ENDED = re.compile(r"[.!?。！？…:：;；\"'”’)\]」』）】*_`>]$")
 # Mark-up for a documentation generator, comments and pictures say nothing when quoted.
 _DIRECTIVE = ("///", ":::", "{*", "{%", "{{", "<!--", "![")
+_FENCE = re.compile(r"(?:>\s*)*(`{3,}|~{3,})[ \t]*(?=\n)")
+_PROSE = re.compile(r"[^\W\d_]{2,}[.!?]\s+[A-Z][a-z]|[\u3040-\u9fff][。！？]")
 # As much as fits up to a space or a comma; what has neither is cut anywhere.
 _PIECE = re.compile(rf"(?s)\S.{{0,{LONGEST - 2}}}(?:(?<=[\s,;:，、；：])|$)|\S.{{0,{LONGEST - 1}}}")
 
@@ -66,7 +68,7 @@ class Unit:
 
 def units(text: str) -> Iterator[Unit]:
     """Yield the units of a text in reading order. None is longer than `LONGEST`, save code."""
-    for start, end in sentences(text):
+    for start, end in _sentences(text):
         kind = _kind(text[start:end])
         if kind == "code":
             yield Unit(start, end, kind, text[start:end])
@@ -75,6 +77,21 @@ def units(text: str) -> Iterator[Unit]:
             for match in _PIECE.finditer(text, line_start, line_end):
                 piece = match[0].rstrip()
                 yield Unit(match.start(), match.start() + len(piece), _kind(piece), piece)
+
+
+def _sentences(text: str, at: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield the spans of sentences.
+
+    A passage may begin within code, whose last fence then seems to begin some that never ends.
+    """
+    for start, end in sentences(text[at:]):
+        fence = _FENCE.match(text, at + start)
+        after = fence.end() if fence and not text[at + end :].strip() else len(text)
+        if fence and _PROSE.search(text, after) and text.find(fence[1], after) < 0:
+            yield at + start, after
+            yield from _sentences(text, after)
+        else:
+            yield at + start, at + end
 
 
 def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -92,11 +109,13 @@ def _lines(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 def _kind(text: str) -> Kind:
     bare = text.lstrip("> \t")
+    if not re.search(r"\w", bare):
+        return "rule"
     if bare.startswith(("```", "~~~")):
         return "code"
     if bare.startswith("#"):
         return "heading"
-    if bare.startswith(_DIRECTIVE) or not re.search(r"\w", bare):
+    if bare.startswith(_DIRECTIVE):
         return "rule"
     if bare.startswith("|"):
         return "row"
