@@ -75,6 +75,20 @@ def test_a_table_in_a_cell_is_a_line_of_it():
     )
 
 
+def test_a_table_whose_columns_have_names_holds_data_whatever_stands_in_its_cells():
+    table = "<table><tr><th>Key<th>About<tr><td>a<td><h4>Head</h4><p>{}<tr><td>b<td>c</table>"
+    assert page(table.format("long " * 500)) == (
+        f"| Key | About |\n| --- | --- |\n| a | Head {'long ' * 500}|\n| b | c |\n"
+    )
+
+
+def test_numbers_of_lines_are_no_code():
+    numbers = "<td class=linenos><pre>1\n2</pre></td>"
+    assert page(f"<table><tr>{numbers}<td class=code><pre>x = 1\ny = 2\n</pre></table>") == (
+        "```\nx = 1\ny = 2\n```\n"
+    )
+
+
 @pytest.mark.parametrize(
     "table",
     [

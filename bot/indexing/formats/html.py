@@ -14,8 +14,8 @@ from bot.text import cleaned
 
 _WITHOUT_CONTENT = (
     "title script style noscript template nav footer svg math iframe object canvas form "
-    "button dialog select textarea video audio a.headerlink [hidden] [aria-hidden=true] "
-    "[role=navigation] [role=search]"
+    "button dialog select textarea video audio a.headerlink .linenos .gutter [hidden] "
+    "[aria-hidden=true] [role=navigation] [role=search]"
 ).split()
 # Notes, warnings and footnotes stand aside as well, and are content.
 _ASIDE = (

@@ -53,12 +53,12 @@ def _is_layout(table: Any) -> bool:
     if table.get("role") in _LAYOUT:
         return True
     rows = [cells for row in _rows(table) if (cells := _cells(row))]
+    if rows and len(rows[0]) > 1 and all(cell.name == "th" for cell in rows[0]):
+        return False
     cells = [cell for row in rows for cell in row]
-    if not any(cell.name == "th" for cell in cells) and (
-        len(rows) < 2 or max(map(len, rows), default=0) < 2
-    ):
-        return True
     plain = [cell for cell in cells if cell.name == "td"]
+    if len(plain) == len(cells) and (len(rows) < 2 or max(map(len, rows)) < 2):
+        return True
     nested = sum(cell.find("table") is not None for cell in plain)
     return nested * 2 > len(plain) or any(
         cell.find(_HEADINGS) is not None or len(cell.get_text()) > _LONG for cell in plain
