@@ -126,6 +126,46 @@ def test_words_that_nearly_touch_a_line_stand_on_their_side_of_it():
     assert "| A very long name here | low |" in read("a.pdf", sheets(table)).text
 
 
+def barred(*rows, bars, top=700):
+    """Draw a table's rows, and lines across: full ones above some rows, short ones below cells.
+
+    Args:
+        bars: numbers of rows; a pair of columns beside it makes a short line.
+    """
+    shown = []
+    for number, row in enumerate(rows):
+        for column, cell in enumerate(row.split("|")):
+            x = 76 + WIDE * column + 30 * cell.count(">")
+            shown.append(text(cell.strip(">"), x, top - 12 * number) if cell.strip(">") else "")
+    for bar in bars:
+        number, first, last = bar if isinstance(bar, tuple) else (bar, 0, rows[0].count("|") + 1)
+        y = top + 10 - 12 * number
+        shown.append(f"{72 + WIDE * first} {y} m {68 + WIDE * last} {y} l S\n")
+    return "\n".join(shown)
+
+
+def test_a_table_between_lines_that_only_go_across_has_its_names_above_the_second():
+    rows = ("|>>Recall||", "Model|at 1|at 10|Notes", "Words|.61|.80|old",
+            "Meaning|.66|.85|slow, to", "|||build", "Both|none|none|new")  # fmt: skip
+    page = text("Prose.") + barred(*rows, bars=[0, (1, 1, 3), 2, 6]) + text("More.", y=600)
+    assert read("a.pdf", sheets(page)).text == (
+        "Prose.\n\n| Model | Recall at 1 | Recall at 10 | Notes |\n| --- | --- | --- | --- |\n"
+        "| Words | .61 | .80 | old |\n| Meaning | .66 | .85 | slow, to build |\n"
+        "| Both | none | none | new |\n\nMore."
+    )
+
+
+def test_each_of_two_tables_of_one_width_is_one_and_what_stands_between_them_is_prose():
+    first, second = (barred("Word|Meaning", f"{n} cats|felines", f"{n} dogs|canines",
+                            bars=[0, 1, 3], top=700 - 60 * n) for n in (0, 1))  # fmt: skip
+    page = first + text("And so:", y=655) + second
+    assert [line for line in read("a.pdf", sheets(page)).text.splitlines() if line] == [
+        "| Word | Meaning |", "| --- | --- |", "| 0 cats | felines |", "| 0 dogs | canines |",
+        "And so:",
+        "| Word | Meaning |", "| --- | --- |", "| 1 cats | felines |", "| 1 dogs | canines |",
+    ]  # fmt: skip
+
+
 PROSE = "The quick brown fox/runs over the dog/and into the wood/where it is dark"
 L_SHAPED = "72 700 m 72 640 l S 182 700 m 182 640 l S 292 700 m 292 660 l S 72 700 m 292 700 l S " \
            "72 680 m 182 680 l S 72 660 m 292 660 l S 72 640 m 182 640 l S"  # fmt: skip
@@ -150,6 +190,13 @@ L_SHAPED = "72 700 m 72 640 l S 182 700 m 182 640 l S 292 700 m 292 660 l S 72 7
         "70 695 30 14 re S\n" + text("Boxed", y=700),
         "".join(f"100 {y} m 400 {y} l S\n" + text(str(y), 72, y - 3) for y in (500, 600, 700))
         + "".join(f"{x} 500 m {x} 700 l S\n" + text(str(x), x - 5, 485) for x in (100, 250, 400)),
+        # Lines between the parts of a page, and below the lines of a form.
+        "".join(f"72 {y} m 500 {y} l S\n" for y in (710, 690, 640, 620))
+        + text("Left", y=695) + text("Right", 400, 695) + text("Prose of one column", y=670)
+        + text("goes on and on.", y=658) + text("End", y=628),
+        barred("Name|Otto", "Street|Main", "Town|Bern", bars=[0, 1, 2, 3]),
+        barred("Heading|", "One column of|the other one", "goes on here,|goes on there,",
+               "and ends.|and ends.", bars=[0, 1, 4]),
         # What is no table by its shape: a cell around a corner.
         L_SHAPED + text("One", 76, 688, "F2") + text("Two", 190, 688) + text("Three", 76, 668)
         + text("Four", 190, 648) + text("Five", 76, 648),

@@ -12,7 +12,7 @@ from typing import Any
 import pypdfium2
 from pypdfium2 import raw
 
-from bot.indexing.formats.pdf_rules import Grid, grids
+from bot.indexing.formats.pdf_rules import Grid, Rule, drawn
 
 # Times the letters' size between two words that begins a cell: where the PDF has a space between
 # them, where it goes on elsewhere without one, and where it never has one.
@@ -69,21 +69,26 @@ class Walls:
 
 @dataclass(slots=True)
 class Page:
-    """The lines of a page, in the order in which it writes them, and the grids drawn on it."""
+    """The lines of a page, in the order in which it writes them, and what is drawn on it.
+
+    Attributes:
+        rules: the drawn lines that go across.
+    """
 
     lines: list[Line]
     grids: list[Grid]
+    rules: list[Rule]
 
 
 def read_page(page: pypdfium2.PdfPage) -> Page:
     """Read a page, and close it."""
-    drawn = grids(page)
-    written = _lines(page, drawn)
+    grids, rules = drawn(page)
+    written = _lines(page, grids)
     page.close()
-    return Page(written, drawn)
+    return Page(written, grids, rules)
 
 
-def _lines(page: pypdfium2.PdfPage, drawn: Sequence[Grid]) -> list[Line]:
+def _lines(page: pypdfium2.PdfPage, grids: Sequence[Grid]) -> list[Line]:
     textpage = page.get_textpage()
     text = textpage.get_text_range()
     first = islice(re.finditer(" ", text), _LOOKED)
@@ -95,7 +100,7 @@ def _lines(page: pypdfium2.PdfPage, drawn: Sequence[Grid]) -> list[Line]:
         if visible := part.strip():
             char = _char(textpage, at + part.index(visible[0]))
             size, y = _placed(textpage, char)
-            walls = _walls(drawn, y, size)
+            walls = _walls(grids, y, size)
             cells = _cells(textpage, part, at, size, jump, walls)
             line = Line(visible, size, y, _font(textpage, char), cells)
             if not (found and _joined(found[-1], line, jump, walls)):
@@ -105,11 +110,11 @@ def _lines(page: pypdfium2.PdfPage, drawn: Sequence[Grid]) -> list[Line]:
     return found
 
 
-def _walls(drawn: Sequence[Grid], y: float | None, size: float) -> Walls | None:
-    if y is None or not drawn:
+def _walls(grids: Sequence[Grid], y: float | None, size: float) -> Walls | None:
+    if y is None or not grids:
         return None
     middle = y + MIDDLE * size
-    crossed = [grid for grid in drawn if grid.spans(middle)]
+    crossed = [grid for grid in grids if grid.spans(middle)]
     return Walls(crossed, middle) if crossed else None
 
 

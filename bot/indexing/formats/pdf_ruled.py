@@ -58,12 +58,16 @@ def standing_in(grid: Grid, lines: Iterable[Line]) -> list[Line]:
 
 
 def ruled(
-    grid: Grid, lines: Sequence[Line], before: tuple[Sequence[str], Sequence[tuple[float, float]]]
+    grid: Grid,
+    lines: Sequence[Line],
+    before: tuple[Sequence[str], Sequence[tuple[float, float]]],
+    named: int = 0,
 ) -> Ruled | None:
     """Read a grid as a table, unless it may be something else.
 
     Args:
         lines: those that stand in it.
+        named: how many of its rows are known to name the columns; 0 when that must be seen.
         before: names and places of the columns of the table that may go on here; else empty.
     """
     if not (written := _written(grid, lines)):
@@ -73,11 +77,12 @@ def ruled(
     above = [line for line in lines if _row(grid, line) < title]
     rest = [line for line in lines if _row(grid, line) >= title]
     columns = list(zip(grid.xs, grid.xs[1:], strict=False))
-    depth = name_rows(merged)
+    depth = named - title if named > title else name_rows(merged)
     names = _names([[_said(written, cell) for cell in row] for row in merged[:depth]])
     known, places = before
     goes_on = bool(known) and _alike(columns, places)
-    if not goes_on and not (names and _is_headed(merged, depth, written, names)):
+    headed = bool(names) and (named > title or _is_headed(merged, depth, written, names))
+    if not goes_on and not headed:
         return None
     if goes_on and names != list(known):
         depth, names = 0, list(known)

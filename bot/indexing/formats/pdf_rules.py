@@ -63,13 +63,19 @@ class Grid:
         return self.merged[one[0]][one[1]] != self.merged[other[0]][other[1]]
 
 
-def grids(page: pypdfium2.PdfPage) -> list[Grid]:
-    """Find the grids of a page that may be tables: of two columns and three rows at least."""
+def drawn(page: pypdfium2.PdfPage) -> tuple[list[Grid], list[Rule]]:
+    """Find the grids of a page that may be tables: of two columns and three rows at least.
+
+    Returns:
+        The grids, and the lines that go across and meet none that goes down.
+    """
     across, down = _rules(page)
-    if len(across) < 2 or len(down) < 2 or max(len(across), len(down)) > _LINES:
-        return []
-    found = (_grid(*group) for group in _connected(across, down))
-    return [grid for grid in found if grid is not None]
+    if len(across) < 2 or max(len(across), len(down)) > _LINES:
+        return [], []
+    groups = list(_connected(across, down))
+    alone = [rule for rules, others in groups if not others for rule in rules]
+    found = [_grid(*group) for group in groups]
+    return [grid for grid in found if grid is not None], alone
 
 
 def _rules(page: pypdfium2.PdfPage) -> tuple[list[Rule], list[Rule]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bot.indexing.formats.pdf_barred import barred
 from bot.indexing.formats.pdf_lines import Cell, Line, Page
 from bot.indexing.formats.pdf_ruled import NUMBER, is_name, ruled, standing_in
 
@@ -90,14 +91,14 @@ def with_tables(page: Page, before: Table | None = None) -> Iterator[Line | Tabl
 
 
 def _ruled(page: Page, before: Table | None) -> tuple[dict[int, Table], set[int]]:
-    """Read the tables with lines around their cells: by their first line, and all their lines."""
+    """Read the tables with lines drawn: by their first line of text, and all in them."""
     tables: dict[int, Table] = {}
     inside: set[int] = set()
-    for grid in page.grids:
+    for grid, named in [*((grid, 0) for grid in page.grids), *barred(page.lines, page.rules)]:
         lines = [line for line in standing_in(grid, page.lines) if id(line) not in inside]
         goes_on = before is not None and bool(lines) and lines[0] is page.lines[0]
         known = (before.rows[0], before.columns) if before is not None and goes_on else ([], [])
-        if lines and (found := ruled(grid, lines, known)):
+        if lines and (found := ruled(grid, lines, known, named)):
             table = Table([found.names, *found.rows], found.columns, found.lines[-1])
             tables[id(found.lines[0])] = table
             inside |= set(map(id, found.lines))
