@@ -14,7 +14,7 @@ from bot.indexing.formats.extracted import Extracted
 from bot.indexing.formats.storing import storable_json
 from bot.indexing.markdown import first_heading, front_matter
 
-EXTRACTION = 5  # raise it when a file would now be read differently: all are read again
+EXTRACTION = 6  # raise it when a file would now be read differently: all are read again
 
 LARGEST = 1 << 29  # bytes; PostgreSQL takes no statement of a gigabyte
 _TITLE = 300  # characters; the title is embedded with every piece, and shown with every citation
