@@ -22,7 +22,7 @@ from bot.text import CJK
 
 THRESHOLD = 0.42  # of likeness, below which a claim counts as unsupported
 
-_MARKERS = re.compile(r"(?:\s*\[\d{1,3}\])+")
+_MARKERS = re.compile(r"\[\d{1,3}\](?:\s*\[\d{1,3}\])*")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
