@@ -47,6 +47,18 @@ def test_a_note_aside_is_kept_and_navigation_aside_is_not():
     )
 
 
+@pytest.mark.parametrize("content", ["<h1>Cars</h1><p>Nine.", "<p>" + "Nine. " * 200])
+def test_a_form_around_a_whole_page_is_the_page_and_another_is_none(content):
+    search = "<form><label>Find</label><input name=q><button>Go</button></form>"
+    around = f"<body><form id=aspnetForm><input type=hidden value=state>{content}</form>{search}"
+    assert page(around) == page(content)
+    assert "Nine." in page(around)
+
+
+def test_an_empty_main_part_and_a_body_that_a_script_shows_hide_nothing():
+    assert page("<body style='visibility: hidden'><main> </main><p>Nine.</p>") == "Nine.\n"
+
+
 def test_a_hash_in_a_paragraph_begins_no_heading_and_a_heading_in_a_link_is_one():
     assert page("<p># one</p><a href=x><h2>Two</h2><p>three</p></a>") == (
         "\\# one\n\n## Two\n\nthree\n"

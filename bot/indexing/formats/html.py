@@ -22,6 +22,7 @@ _ASIDE = (
     "aside:not([role^=doc-], [role=note], .topic, .tip, .hint, .warning, .caution, .important,"
     " .danger, .info, .callout, .starlight-aside, [class*=admonition], [class*=note])"
 )
+_LONG_FORM = 1000  # characters; one with more is a page
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _DECLARATION = re.compile(r"\s*<\?xml[^>]{0,500}>")  # of its charset: it is text by now
 _HASH = re.compile(r"^([ \t]{0,3})(?=#{1,6}\s)", re.MULTILINE)
@@ -52,10 +53,14 @@ def from_html(page: str) -> tuple[str, str]:
     try:
         soup = BeautifulSoup(_closed(_DECLARATION.sub("", cleaned(page), count=1)), "lxml")
         title = " ".join(soup.title.get_text().split()) if soup.title else ""
+        for form in soup.find_all("form"):  # ASP.NET puts all of a page into one
+            if form.find(["h1", "main", "article"]) or len(form.get_text()) > _LONG_FORM:
+                form.unwrap()
         for element in soup.select(",".join([*_WITHOUT_CONTENT, _ASIDE])):
             element.extract()
         for element in soup.find_all(style=_INVISIBLE):
-            element.extract()
+            if element.name not in ("html", "body"):  # a script shows those when all is there
+                element.extract()
         for image in soup.find_all("img"):
             image.replace_with(str(image.get("alt") or ""))
         for element in soup.select("span.docutils.literal"):
@@ -63,7 +68,9 @@ def from_html(page: str) -> tuple[str, str]:
         for link in soup.select("a:has(h1, h2, h3, h4, h5, h6)"):
             link.unwrap()  # a heading in a link would be none
         unfold_layout(soup)
-        content = soup.select_one("main, [role=main]") or soup
+        content = soup.select_one("main, [role=main]")
+        if content is None or not content.get_text(strip=True):
+            content = soup
         text = _converter()().convert_soup(content)
     except RecursionError as error:
         raise DocumentError("Its HTML is nested too deeply.") from error

@@ -37,7 +37,7 @@ def written(table: Any, said: Mapping[int, str], *, inside: bool) -> str:
     texts = [[said.get(id(cell), "").strip() for cell in _cells(row)] for row in rows]
     if inside:
         return "; ".join(", ".join(filter(None, row)) for row in texts) + " "
-    caption = next((each for each in table.find_all("caption", limit=1)), None)
+    caption = table.find("caption", recursive=False)
     above = said.get(id(caption), "").strip() if caption is not None else ""
     cells = [cell for row in rows for cell in _cells(row)]
     numbered = {id(cell): number for number, cell in enumerate(cells)}
