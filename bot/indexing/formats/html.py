@@ -43,7 +43,7 @@ def from_html(page: str) -> tuple[str, str]:
     """Convert a page to Markdown, without its navigation and what is hidden.
 
     Returns:
-        Its title, and its text.
+        Its title if it has one, and its text.
 
     Raises:
         DocumentError: it is too deeply nested or too broken.
@@ -52,22 +52,9 @@ def from_html(page: str) -> tuple[str, str]:
 
     try:
         soup = BeautifulSoup(_closed(_DECLARATION.sub("", cleaned(page), count=1)), "lxml")
-        title = " ".join(soup.title.get_text().split()) if soup.title else ""
-        for form in soup.find_all("form"):  # ASP.NET puts all of a page into one
-            if form.find(["h1", "main", "article"]) or len(form.get_text()) > _LONG_FORM:
-                form.unwrap()
-        for element in soup.select(",".join([*_WITHOUT_CONTENT, _ASIDE])):
-            element.extract()
-        for element in soup.find_all(style=_INVISIBLE):
-            if element.name not in ("html", "body"):  # a script shows those when all is there
-                element.extract()
-        for image in soup.find_all("img"):
-            image.replace_with(str(image.get("alt") or ""))
-        for element in soup.select("span.docutils.literal"):
-            element.name = "code"
-        for link in soup.select("a:has(h1, h2, h3, h4, h5, h6)"):
-            link.unwrap()  # a heading in a link would be none
-        unfold_layout(soup)
+        named = soup.select_one("title:not(svg title)")
+        title = " ".join(named.get_text().split()) if named else ""
+        _clear(soup)
         content = soup.select_one("main, [role=main]")
         if content is None or not content.get_text(strip=True):
             content = soup
@@ -76,9 +63,26 @@ def from_html(page: str) -> tuple[str, str]:
         raise DocumentError("Its HTML is nested too deeply.") from error
     except Exception as error:  # the parser asserts what broken pages do not keep to
         raise DocumentError("Its HTML is too broken to be converted.") from error
-    first = soup.find("h1")
-    named = " ".join(first.get_text().split()) if first else ""
-    return title or named, _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+    return title, _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+
+
+def _clear(soup: Any) -> None:
+    """Take away what is no text of the page, and what only arranges it."""
+    for form in soup.find_all("form"):  # ASP.NET puts all of a page into one
+        if form.find(["h1", "main", "article"]) or len(form.get_text()) > _LONG_FORM:
+            form.unwrap()
+    for element in soup.select(",".join([*_WITHOUT_CONTENT, _ASIDE])):
+        element.extract()
+    for element in soup.find_all(style=_INVISIBLE):
+        if element.name not in ("html", "body"):  # a script shows those when all is there
+            element.extract()
+    for image in soup.find_all("img"):
+        image.replace_with(str(image.get("alt") or ""))
+    for element in soup.select("span.docutils.literal"):
+        element.name = "code"
+    for link in soup.select("a:has(h1, h2, h3, h4, h5, h6)"):
+        link.unwrap()  # a heading in a link would be none
+    unfold_layout(soup)
 
 
 @cache
