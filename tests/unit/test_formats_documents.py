@@ -8,6 +8,8 @@ import pytest
 import xlsxwriter
 from papers import cuts, docx, paragraph, read
 from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
 from bot.errors import DocumentError
@@ -48,6 +50,22 @@ def test_a_presentation_has_slides_tables_and_notes():
         "| Bern | 3\\|4 |\n\nSay it slowly.\n\n\f\n\n# Questions"
     )
     assert [headings for headings, _ in cuts(document, 16)][-1] == ("Questions", "slide 2")
+
+
+@pytest.mark.parametrize("kind", [XL_CHART_TYPE.COLUMN_CLUSTERED, XL_CHART_TYPE.PIE])
+def test_a_chart_of_a_presentation_is_the_numbers_that_it_shows(kind):
+    shown = Presentation()
+    numbers = CategoryChartData()
+    numbers.categories = ["Q1", "Q2"]
+    numbers.add_series("Sales", (1.5, 2))
+    slide = shown.slides.add_slide(shown.slide_layouts[6])
+    chart = slide.shapes.add_chart(kind, *[Inches(1)] * 4, numbers).chart
+    chart.chart_title.text_frame.text = "Sales of 2026"
+    written = io.BytesIO()
+    shown.save(written)
+    assert read("a.pptx", written.getvalue()).text == (
+        "Sales of 2026\n\n|  | Sales |\n| --- | --- |\n| Q1 | 1.5 |\n| Q2 | 2 |"
+    )
 
 
 def test_a_presentations_merged_cells_count_for_all_and_hidden_slides_keep_their_number():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import zip_longest
 from typing import Any
 
 from bot.errors import DocumentError
 from bot.indexing.formats.extracted import PAGE, Extracted, plain
 from bot.indexing.formats.html import from_html
 from bot.indexing.formats.merging import merged_table
+from bot.indexing.formats.tables import table
 
 _STYLES = """
 p[style-name='Title'] => h1:fresh
@@ -73,6 +76,9 @@ def _slide(slide: Any) -> str:
             parts.append(_paragraphs(shape.text_frame))
         elif getattr(shape, "has_table", False):
             parts.append(_table(shape.table))
+        elif getattr(shape, "has_chart", False):
+            with suppress(AttributeError, KeyError, ValueError, TypeError, NotImplementedError):
+                parts.append(_chart(shape.chart))  # of a kind that the library knows
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
         parts.append(_paragraphs(slide.notes_slide.notes_text_frame))
     return "\n\n".join(part.strip() for part in parts if part.strip())
@@ -95,6 +101,19 @@ def _table(shown: Any) -> str:
                     last = min(column + cell.span_width, len(covered))
                     covered[column:last] = [merged[row][column]] * (last - column)
     return merged_table(merged, said)
+
+
+def _chart(shown: Any) -> str:
+    """Write a chart's title and the numbers that it shows, a row for each category."""
+    titled = shown.has_title and shown.chart_title.has_text_frame
+    title = " ".join(shown.chart_title.text_frame.text.split()) if titled else ""
+    rows: list[list[Any]] = []
+    for plot in shown.plots:
+        series = list(plot.series)
+        values = [list(each.values) for each in series]
+        rows.append(["", *(each.name for each in series)])
+        rows += map(list, zip_longest(map(str, plot.categories), *values))
+    return "\n\n".join(filter(None, [plain(title), table(rows)]))
 
 
 def _shapes(shapes: Iterable[Any]) -> Iterator[Any]:
