@@ -34,6 +34,8 @@ def test_what_is_no_text_of_the_page_is_left_out():
         "<p>two"
     ) == "One \n\ntwo\n".replace(" \n", "\n")
     assert page('<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE html><p>One') == "One\n"
+    entity = '<!DOCTYPE html [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    assert page(f"{entity}<p>One &x; two") == "One &x; two\n"
 
 
 def test_a_note_aside_is_kept_and_navigation_aside_is_not():

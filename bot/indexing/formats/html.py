@@ -24,7 +24,10 @@ _ASIDE = (
 )
 _LONG_FORM = 1000  # characters; one with more is a page
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_DECLARATION = re.compile(r"\s*<\?xml[^>]{0,500}>")  # of its charset: it is text by now
+# What an XHTML page says of its charset (it is text by now), and entities of its own.
+_PROLOGUE = re.compile(
+    r"\s*(?:<\?xml[^>]{0,500}>\s*)?(?:<!DOCTYPE[^>\[]{0,500}\[[^\]]{0,9999}\]\s*>)?", re.IGNORECASE
+)
 _HASH = re.compile(r"^([ \t]{0,3})(?=#{1,6}\s)", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
@@ -51,7 +54,7 @@ def from_html(page: str) -> tuple[str, str]:
     from bs4 import BeautifulSoup
 
     try:
-        soup = BeautifulSoup(_closed(_DECLARATION.sub("", cleaned(page), count=1)), "lxml")
+        soup = BeautifulSoup(_closed(_PROLOGUE.sub("", cleaned(page), count=1)), "lxml")
         named = soup.select_one("title:not(svg title)")
         title = " ".join(named.get_text().split()) if named else ""
         _clear(soup)

@@ -10,13 +10,24 @@ from bot.indexing.formats.merging import merged_table
 _LAYOUT = ("presentation", "none")  # values of `role`
 _HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _LONG = 2000  # characters; a cell of data has fewer
+_DEEPEST = 100  # tables in tables
 _SPAN = 1000  # columns; HTML allows no more
 _CELLS = 1_000_000  # of a table; in one with more, no cell covers another's place
 
 
 def unfold_layout(soup: Any) -> None:
-    """Turn tables that only arrange a page into plain elements, the inner ones first."""
-    for table in reversed(soup.find_all("table")):
+    """Turn tables that only arrange a page into plain elements, the inner ones first.
+
+    Raises:
+        RecursionError: they are nested too deeply.
+    """
+    tables = soup.find_all("table")
+    depths: dict[int, int] = {}
+    for table in tables:
+        depths[id(table)] = depths.get(id(table.find_parent("table")), 0) + 1
+        if depths[id(table)] > _DEEPEST:
+            raise RecursionError("tables in tables")
+    for table in reversed(tables):
         if _is_layout(table):
             for cell in [each for row in _rows(table) for each in _cells(row)]:
                 cell.name = "div"
