@@ -31,6 +31,19 @@ def test_a_word_document_has_title_headings_and_tables():
     )
 
 
+@pytest.mark.parametrize("name", ["a.docx", "a.pptx"])
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_before_it_does(name):
+    bomb = io.BytesIO(docx(paragraph("Text.")))
+    with (
+        zipfile.ZipFile(bomb, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("word/comments.xml", "w") as part,
+    ):
+        for _ in range(21):
+            part.write(bytes(10_000_000))
+    with pytest.raises(DocumentError, match="unpacks to more than 200,000,000 bytes"):
+        read(name, bomb.getvalue())
+
+
 def test_a_presentation_has_slides_tables_and_notes():
     shown = Presentation()
     slide = shown.slides.add_slide(shown.slide_layouts[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import zip_longest
@@ -13,6 +14,8 @@ from bot.indexing.formats.extracted import PAGE, Extracted, plain
 from bot.indexing.formats.html import from_html
 from bot.indexing.formats.merging import merged_table
 from bot.indexing.formats.tables import table
+
+_UNPACKED = 200_000_000  # bytes of XML
 
 _STYLES = """
 p[style-name='Title'] => h1:fresh
@@ -30,6 +33,7 @@ def read_docx(data: bytes, charset: str) -> Extracted:
     """
     import mammoth
 
+    _refuse_bomb(data)
     try:
         page = mammoth.convert_to_html(
             io.BytesIO(data),
@@ -52,6 +56,7 @@ def read_pptx(data: bytes, charset: str) -> Extracted:
     """
     from pptx import Presentation
 
+    _refuse_bomb(data)
     try:
         shown = Presentation(io.BytesIO(data))
         # One that is hidden keeps its number.
@@ -63,6 +68,17 @@ def read_pptx(data: bytes, charset: str) -> Extracted:
     if not any(slides):
         return Extracted("")
     return Extracted(PAGE.join(slides), "markdown")
+
+
+def _refuse_bomb(data: bytes) -> None:
+    """Refuse an archive of far more text than a document has, before all of it is unpacked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = [each.file_size for each in archive.infolist() if each.filename.endswith("xml")]
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return  # its parser says why
+    if sum(parts) > _UNPACKED:
+        raise DocumentError(f"Its text unpacks to more than {_UNPACKED:,} bytes; split it.")
 
 
 def _slide(slide: Any) -> str:
