@@ -39,8 +39,8 @@ PAIRS = Path(__file__).parent / "data" / "paraphrases.tsv"
 EVERY = 10_000  # questions; no set has more
 WEIGHTS: Sequence[tuple[ModuleType, str]] = (
     *((ranking, name) for name in ("_BEFORE", "_AFTER", "_HEADING", "_ABOVE_WIDE", "_BEFORE_WIDE",
-                                   "_EARLIER_WIDE", "_AFTER_WIDE", "_KIND", "_KIND_WIDE", "_RANK",
-                                   "_CARRIED", "_NAMES", "_WORD_WIDE", "_WEAK", "_ALONE")),
+                                   "_EARLIER_WIDE", "_AFTER_WIDE", "_KIND", "_KIND_WIDE", "_SAYS",
+                                   "_RANK", "_CARRIED", "_NAMES", "_WORD_WIDE", "_WEAK", "_ALONE")),
     *((selection, name) for name in ("_NEAR", "_SHARP", "_SHARP_WIDE", "_LIKELY", "_WORTH",
                                      "_WORTH_OPEN", "_WORTH_WIDE", "_WORTH_WIDE_OPEN",
                                      "_PRICE_WIDE")),

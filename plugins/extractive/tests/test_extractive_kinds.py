@@ -18,6 +18,8 @@ def quoted(question: str, text: str) -> list[str]:
     [
         ("What is a retriever?", "A retriever is a plugin that searches.", "The retriever failed."),
         ("What's up? What is DECnet", "DECnet (1975) is a suite.", "It speaks DECnet to all."),
+        ("What is a turn?", "A **turn** is one question.", "A return is free."),
+        ("What is a turn?", "Turns, that is, a *turn*, is one.", '"What is a turn?" was asked.'),
         ("What does RRF mean?", "RRF (Cormack, 2009) means fusing ranks.", "RRF with k = 60"),
         ("What was the Saxon Garden?", "The *Saxon Garden*, a park, was closed.", "Saxon Garden"),
         ("备份是什么？", "备份是一份拷贝。", "请运行备份。"),
@@ -33,6 +35,15 @@ def test_what_something_is_tells_a_sentence_that_says_so(
     assert not kind.brief
     assert kind.has(says)
     assert not kind.has(other)
+
+
+def test_a_sentence_that_says_what_something_is_wins_over_mentions_of_it() -> None:
+    text = (
+        "Learn that a turn begins, and that the turn ends. The turn has an id."
+        " Much is kept for a while. A turn is one question being answered."
+    )
+
+    assert quoted("What is a turn?", text)[0] == "A turn is one question being answered."
 
 
 def test_signs_in_a_subject_are_no_pattern() -> None:

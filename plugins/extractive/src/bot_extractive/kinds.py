@@ -16,10 +16,12 @@ class Wanted:
     Attributes:
         has: tells whether a text has such a thing, which the question itself does not have.
         brief: whether it is a few words, which stand in one clause.
+        says: whether a text that has it says just what is asked, as "X is" does.
     """
 
     has: Callable[[str], bool]
     brief: bool
+    says: bool = False
 
 
 _NUMBER = re.compile(
@@ -113,6 +115,12 @@ _SUBJECT = re.compile(
     r"|^(?P<before>.{2,12}?)[是为為]什[么麼]\W*$|什[么麼]是(?P<after>.{2,12}?)\W*$",
     re.I,
 )
+# After a subject: "X is", "**X** (Y) means", "X, an"; "X是", "X（Y）为".
+_SAYS_SO = (
+    r"[*_`'\"”’]*,? ?(?:\([^()]{0,40}\),? ?)?"
+    r"(?:is|are|was|were|means?|refers?|stands?|an?)\b"
+)
+_SAYS_SO_WIDE = r"(?:[（(].*[)）])?.{0,2}[是为為:：]"
 
 
 def is_open(question: str) -> bool:
@@ -138,13 +146,12 @@ def wanted(question: str) -> Wanted | None:
 
 
 def _definition(question: str) -> Wanted | None:
-    """What something is, a sentence tells that says so: "X is", "X (Y) means", "X是"."""
+    """What something is, a sentence tells that says so."""
     asked = _SUBJECT.match(question)
     if asked is None:
         return None
     if subject := asked["english"]:
-        says = r"\b[\W_]*(?:\([^()]{0,40}\),? ?)?(?:is|are|was|were|means?|refers?|stands?|an?)\b"
+        shape = re.compile(r"(?<!\w)" + re.escape(subject) + _SAYS_SO, re.I)
     else:
-        subject, says = asked["before"] or asked["after"], r"(?:[（(].*[)）])?.{0,2}[是为為:：]"
-    shape = re.compile(re.escape(subject) + says, re.I)
-    return Wanted(lambda text: shape.search(text) is not None, brief=False)
+        shape = re.compile(re.escape(asked["before"] or asked["after"]) + _SAYS_SO_WIDE)
+    return Wanted(lambda text: shape.search(text) is not None, brief=False, says=True)

@@ -23,6 +23,7 @@ _SECTION = 0.3  # ... in the nearest heading, when that says little else
 # The same of Chinese, Japanese and Korean, where a term counts once, in the first of these places.
 _ABOVE_WIDE, _BEFORE_WIDE, _EARLIER_WIDE, _AFTER_WIDE = 0.9, 0.45, 0.3, 0.2
 _KIND, _KIND_WIDE = 0.05, 0.08  # has, or lacks, the kind of thing that is asked for
+_SAYS = 0.25  # says what something is, where that is asked, or does not
 _CODE = 0.3  # more for code when the way to do something is asked for, else less
 _RANK = 0.3  # times 1/rank of the passage
 _LINKS = 0.3  # less for hardly more than links
@@ -248,7 +249,8 @@ def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, fl
             - (_LINKS if one.unit.is_links else 0)
         )
         if kind is not None:
-            one.score += of_kind if kind.has(one.unit.text) else -of_kind
+            value = _SAYS if kind.says else of_kind
+            one.score += value if kind.has(one.unit.text) else -value
 
 
 def _around(
