@@ -65,7 +65,8 @@ def _answers(axes, found) -> None:
                           fontsize=8)  # fmt: skip
     handles, names = axes.get_legend_handles_labels()
     unique = dict(zip(names, handles, strict=True))
-    axes.legend(unique.values(), unique.keys(), fontsize=8)
+    axes.legend(unique.values(), unique.keys(), fontsize=8, loc="lower right")
+    axes.margins(x=0.2)  # for the names
     axes.set(xlabel="words (Chinese: characters) of an answer", ylabel="holds the gold answer",
              title="Quotes beside the best BM25 sentence")  # fmt: skip
 
