@@ -36,7 +36,8 @@ _COMMON = frozenset(
 _ASKED = 0.2  # the last question
 _FADING = 0.5  # ... and of that each one before it
 _BACK = 4  # questions back
-_SAID = 0.1  # the last answer
+_SAID = 0.1  # the last answer, where the question refers to it or has enough words of its own
+_ENOUGH = 6  # content words; beside fewer, a long answer would be all that is searched for
 _LENGTH = 600  # characters of it
 _FEW = 2  # a question with fewer content words than this rarely stands alone
 
@@ -83,10 +84,12 @@ def weighted(turn: Turn) -> tuple[tuple[str, float], ...]:
     if not asked:
         return ()
     own = len(_content(turn.question))
-    leaning = max(_ASKED, 1 / (own + 1)) if not own or _refers(turn.question) else _ASKED
+    refers = not own or _refers(turn.question)
+    leaning = max(_ASKED, 1 / (own + 1)) if refers else _ASKED
+    recalled = _SAID if refers else _SAID * min(1, own / _ENOUGH)
     parts = [(turn.question, 1.0)]
     parts += [(text, leaning * _FADING**age) for age, text in enumerate(reversed(asked[-_BACK:]))]
-    parts += [(text[:_LENGTH], _SAID) for text in said[-1:]]
+    parts += [(text[:_LENGTH], recalled) for text in said[-1:]]
     return tuple(parts)
 
 

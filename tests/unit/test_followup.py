@@ -131,6 +131,15 @@ def test_the_fewer_words_a_question_has_the_more_it_leans():
     assert leaning[0] == 1 > leaning[2]
 
 
+def test_an_answer_counts_less_beside_few_words_that_refer_to_nothing():
+    def said(question):
+        return lean(question, "Holidays?", "Thirty days.")[-1][1]
+
+    few, enough = said("What is a retriever?"), said("retriever plugin search index vectors words?")
+    assert few == pytest.approx(enough / 6)
+    assert said("What is it?") == said("A whole other question of six own content words?") == enough
+
+
 def test_few_words_lean_only_where_they_refer_to_something():
     own, referring = (lean(f"How do I {what}?", "Holidays?")[1][1] for what in ("import", "do it"))
     assert own == 0.2 < referring

@@ -21,7 +21,7 @@ def quoted(question: str, text: str) -> list[str]:
         ("What is a turn?", "A **turn** is one question.", "A return is free."),
         ("What is a turn?", "Turns, that is, a *turn*, is one.", '"What is a turn?" was asked.'),
         ("What does RRF mean?", "RRF (Cormack, 2009) means fusing ranks.", "RRF with k = 60"),
-        ("What was the Saxon Garden?", "The *Saxon Garden*, a park, was closed.", "Saxon Garden"),
+        ("What was the Saxon Garden?", "The *Saxon Garden* was a park.", "A Saxon Garden, a park"),
         ("备份是什么？", "备份是一份拷贝。", "请运行备份。"),
         ("什么是检索器？", "检索器（retriever）是一种插件。", "检索器失败。"),
     ],

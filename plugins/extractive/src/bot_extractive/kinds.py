@@ -115,11 +115,8 @@ _SUBJECT = re.compile(
     r"|^(?P<before>.{2,12}?)[是为為]什[么麼]\W*$|什[么麼]是(?P<after>.{2,12}?)\W*$",
     re.I,
 )
-# After a subject: "X is", "**X** (Y) means", "X, an"; "X是", "X（Y）为".
-_SAYS_SO = (
-    r"[*_`'\"”’]*,? ?(?:\([^()]{0,40}\),? ?)?"
-    r"(?:is|are|was|were|means?|refers?|stands?|an?)\b"
-)
+# After a subject: "X is", "**X** (Y) means"; "X是", "X（Y）为".
+_SAYS_SO = r"[*_`'\"”’]*,? ?(?:\([^()]{0,40}\),? ?)?(?:is|are|was|were|means?|refers?|stands?)\b"
 _SAYS_SO_WIDE = r"(?:[（(].*[)）])?.{0,2}[是为為:：]"
 
 
