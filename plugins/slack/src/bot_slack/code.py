@@ -8,8 +8,9 @@ from bot_slack.links import Links, host
 
 JOINER = "\u2060"  # word joiner: nothing to see, and no word of Slack's behind it
 
+# Slack has more commands than it documents, such as `<!group>`; of them, a doctype is none.
 _MENTION = re.compile(
-    r"(<(?=!(?:channel|here|everyone|subteam|date)|[@#]\w|[a-z][a-z0-9+.-]*://|mailto:|tel:)"
+    r"(<(?=!(?!doctype\b)|@|#\w|[a-z][a-z0-9+.-]*://|mailto:|tel:)"
     r"|(?<!\w)@(?=channel|here|everyone))",
     re.IGNORECASE,
 )
