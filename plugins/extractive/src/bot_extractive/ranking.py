@@ -110,7 +110,8 @@ def rank(
     understood = _Understood(queries, terms, glossary)
     candidates = _candidates(question, passages, understood)
     weights = _weights(queries, candidates, understood)
-    _score(question, candidates, weights)
+    kind = wanted(question)
+    _score(question, kind, candidates, weights)
     best = sorted(
         (
             one
@@ -120,8 +121,7 @@ def rank(
         key=lambda candidate: -candidate.score,
     )
     telling = _telling(weights, queries)
-    own = understood(question)
-    return Ranking(candidates, best, weights, telling, own, terms, wanted(question))
+    return Ranking(candidates, best, weights, telling, understood(question), terms, kind)
 
 
 def _candidates(
@@ -227,10 +227,14 @@ def _telling(weights: dict[str, float], queries: Sequence[str]) -> dict[str, flo
     return {term: value / total for term, value in told.items()}
 
 
-def _score(question: str, candidates: Sequence[Candidate], weights: dict[str, float]) -> None:
+def _score(
+    question: str,
+    kind: Wanted | None,
+    candidates: Sequence[Candidate],
+    weights: dict[str, float],
+) -> None:
     asked = weights.keys()
     hits = [candidate.terms.intersection(asked) for candidate in candidates]
-    kind = wanted(question)
     procedure = PROCEDURE.search(question) is not None
     wide = CJK.search(question) is not None
     around, of_kind = _around, _KIND
