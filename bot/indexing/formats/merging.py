@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from bot.indexing.formats.extracted import plain
-from bot.indexing.formats.tables import table
+from bot.indexing.formats.table import table
 
 _NAMES = 3  # rows of names at most
 

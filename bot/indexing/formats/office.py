@@ -13,7 +13,7 @@ from bot.errors import DocumentError
 from bot.indexing.formats.extracted import PAGE, Extracted, plain
 from bot.indexing.formats.html import from_html
 from bot.indexing.formats.merging import merged_table
-from bot.indexing.formats.tables import table
+from bot.indexing.formats.table import table
 
 _UNPACKED = 200_000_000  # bytes of XML
 

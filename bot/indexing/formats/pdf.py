@@ -17,7 +17,7 @@ from bot.errors import DocumentError
 from bot.indexing.formats.extracted import PAGE, Extracted, plain
 from bot.indexing.formats.pdf_lines import Line, Page, read_page
 from bot.indexing.formats.pdf_tables import Table, with_tables
-from bot.indexing.formats.tables import table
+from bot.indexing.formats.table import table
 
 _LARGER = 1.15  # times the size of most of the text makes a heading
 _HEADING = 200  # characters at most

@@ -6,17 +6,16 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime, time
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
 from bot.errors import DocumentError
 from bot.indexing.formats.decoding import decode
-from bot.indexing.formats.extracted import Extracted, plain
+from bot.indexing.formats.extracted import Extracted
+from bot.indexing.formats.merging import merged_table
+from bot.indexing.formats.table import cell, table
 
 _SNIFFED, _ROWS = 65_536, 100  # characters, and rows, that tell what stands between the cells
-_TITLE = 3  # rows at most
 _SEPARATOR = re.compile(r"sep=(.)[\r\n]+", re.IGNORECASE)  # as Excel says it in the first line
 
 
@@ -84,8 +83,6 @@ def _sheet(sheet: Any) -> str:
     rows = sheet.to_python()
     if not rows or not sheet.merged_cell_ranges:
         return table(rows)
-    from bot.indexing.formats.merging import merged_table
-
     top, left = sheet.start
     width = max(map(len, rows))
     merged = [[row * width + column for column in range(width)] for row in range(len(rows))]
@@ -95,42 +92,8 @@ def _sheet(sheet: Any) -> str:
             for column in columns:
                 merged[row][column] = max(first - top, 0) * width + max(begin - left, 0)
     said = {
-        number * width + column: _cell(value, "|")
+        number * width + column: cell(value, "|")
         for number, row in enumerate(rows)
         for column, value in enumerate(row)
     }
     return merged_table([row for row in merged if any(map(said.get, row))], said)
-
-
-def table(rows: Iterable[Sequence[Any]]) -> str:
-    """Write rows as a Markdown table, without its empty rows; the first one names the columns.
-
-    A few rows at its top with their first cell alone are its title.
-    """
-    written = ([_cell(value) for value in row] for row in rows)
-    filled = [row for row in written if any(row)]
-    width = max((_width(row) for row in filled), default=0)
-    if not width:
-        return ""
-    alone = list(takewhile(lambda row: _width(row) == 1, filled)) if width > 1 else []
-    if len(alone) > _TITLE or len(filled) - len(alone) < 2:
-        alone = []
-    title = [f"{plain(row[0])}\n\n" for row in alone]
-    lines = [_line(row, width) for row in filled[len(alone) :]]
-    return "".join([*title, "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]]), "\n"])
-
-
-def _line(row: Sequence[str], width: int) -> str:
-    return "| " + " | ".join([*row[:width], *[""] * (width - len(row))]) + " |"
-
-
-def _width(row: Sequence[str]) -> int:
-    return len(row) - next((n for n, cell in enumerate(reversed(row)) if cell), len(row))
-
-
-def _cell(value: Any, pipe: str = "\\|") -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # a workbook knows no other numbers
-    if isinstance(value, datetime) and value.time() == time():
-        value = value.date()
-    return " ".join(str("" if value is None else value).split()).replace("|", pipe)
